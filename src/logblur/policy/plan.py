@@ -1,0 +1,72 @@
+"""The Plan: what a policy comes to, once it is held against the schema. Every stage reads it; none reads the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+Method = Literal["drop", "keep", "truncate", "hour", "day", "template", "domain", "family", "class", "pseudonym"]
+"""How a field is treated. A field that the policy does not name is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """One published table.
+
+    Attributes:
+        name: Folder and file name of the table.
+        where: A name in `schema.UNIVERSES`.
+        by: Key columns, names in `schema.KEY_TYPES`, in roll-up order (the last rolls up first); never empty.
+        measures: Names in `schema.MEASURES`, in column order.
+        min_clients: k, at least 2.
+    """
+
+    name: str
+    where: str
+    by: tuple[str, ...]
+    measures: tuple[str, ...]
+    min_clients: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A policy, resolved. Equal digests mean equal treatment.
+
+    Attributes:
+        name: The policy's name.
+        digest: SHA-256 in hex over everything that decides what is published.
+        methods: For each named field (`schema.PARSED` names; never `referer_host`) its method; absent means drop.
+        fields: The Parsed columns that a run needs (`schema.PARSED` names; ``referer_host`` where `referer` is
+            a domain; those of ``visitor_from`` too, even where the field is dropped).
+        columns: Key columns and ``scan`` columns that the policy yields, names in `schema.KEY_TYPES`.
+        tables: The tables, in the policy's order.
+        visitor_from: Fields whose values make a visitor, of ``remote_addr`` and ``user_agent``.
+        ipv4_prefix, ipv6_prefix: Bits kept where remote_addr is truncated.
+        zone: Whose days and hours are counted.
+        log_zone: For formats whose times carry no zone.
+        site: The site of formats that log no host.
+        format: ``[input] format``.
+        max_rejects: Share of a segment's lines, 0 to 1.
+        seal_after: Past the later of a day's end and its first line's arrival.
+        publish: ``open`` refreshes a day until it is sealed, ``sealed`` publishes once.
+    """
+
+    name: str
+    digest: str
+    methods: Mapping[str, Method]
+    fields: tuple[str, ...]
+    columns: tuple[str, ...]
+    tables: tuple[TablePlan, ...]
+    visitor_from: tuple[str, ...]
+    ipv4_prefix: int
+    ipv6_prefix: int
+    zone: ZoneInfo
+    log_zone: ZoneInfo
+    site: str
+    format: str
+    max_rejects: float
+    seal_after: timedelta
+    publish: Literal["open", "sealed"]

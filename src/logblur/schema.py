@@ -1,0 +1,217 @@
+"""The values that travel between the rooms, and the Arrow schemas they carry.
+
+Nothing here does work. A column's unit, origin and sensitivity are metadata of its Arrow field, so that `explain`,
+the documentation and the audit read them from one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum, StrEnum
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+PAD: Final = 64
+"""Bytes of newline after the last line of a `Block`: vector loads of the kernels may read that far past the end."""
+
+LANES: Final = 32
+"""Bytes that one vector load of the kernels takes; at most `PAD`."""
+
+SCHEMA_VERSION: Final = 1
+"""Version of the published columns; written into every file. Changes only add."""
+
+
+class Reason(IntEnum):
+    """Why a line is a reject: a closed set. The kernel, the reference and the ledger use the same numbers."""
+
+    TOO_LONG = 1
+    TOO_FEW_FIELDS = 2
+    UNCLOSED_QUOTE = 3
+    TRAILING = 4
+    BAD_TIME = 5
+    FUTURE_TIME = 6
+    BAD_STATUS = 7
+    BAD_BYTES = 8
+
+    @property
+    def text(self) -> str:
+        """The reason as people read it, such as ``bad time``."""
+        return self.name.lower().replace("_", " ")
+
+
+class Sensitivity(StrEnum):
+    """How closely a raw field points at a person."""
+
+    DIRECT = "direct"  # identifies or singles out alone: an address, a user name
+    INDIRECT = "indirect"  # singles out together with others, or may hold personal data: a path, a referrer
+    NONE = "none"  # says nothing of a person: status, size
+
+
+def _field(name: str, kind: pa.DataType, origin: str, sensitivity: Sensitivity, unit: str = "") -> pa.Field:
+    metadata = {"origin": origin, "sensitivity": sensitivity.value} | ({"unit": unit} if unit else {})
+    return pa.field(name, kind, nullable=name != "time", metadata=metadata)
+
+
+TEXT: Final = pa.dictionary(pa.int32(), pa.large_string())
+"""A text column: int32 codes into the distinct values. Bytes that are not UTF-8 are ``\\xHH``; `-` and empty are null."""
+
+PARSED: Final[pa.Schema] = pa.schema(
+    [
+        _field("time", pa.timestamp("us", "UTC"), "%t $time_local", Sensitivity.INDIRECT),
+        _field("remote_addr", TEXT, "%h $remote_addr", Sensitivity.DIRECT),
+        _field("remote_user", TEXT, "%u $remote_user", Sensitivity.DIRECT),
+        _field("host", TEXT, "%v $host", Sensitivity.NONE),
+        _field("method", TEXT, "%m $request_method", Sensitivity.NONE),
+        _field("path", TEXT, "%U $uri", Sensitivity.INDIRECT),
+        _field("query", TEXT, "%q $args", Sensitivity.DIRECT),
+        _field("protocol", TEXT, "%H $server_protocol", Sensitivity.NONE),
+        _field("status", pa.int16(), "%>s $status", Sensitivity.NONE),
+        _field("bytes_sent", pa.int64(), "%b $body_bytes_sent", Sensitivity.NONE, "bytes"),
+        _field("referer", TEXT, "%{Referer}i $http_referer", Sensitivity.DIRECT),
+        _field("referer_host", TEXT, "%{Referer}i $http_referer", Sensitivity.INDIRECT),
+        _field("user_agent", TEXT, "%{User-Agent}i $http_user_agent", Sensitivity.INDIRECT),
+    ]
+)
+"""Every column that parsing can yield. A parse is asked for some of them; the others are not even interned.
+
+``referer_host`` is the host of the referrer alone, so that a policy that keeps domains never reads whole referrers.
+"""
+
+KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
+    "hour": pa.int8(),
+    **dict.fromkeys(
+        (
+            "site", "method", "status", "status_class", "path", "agent", "device", "os", "os_major", "browser",
+            "browser_major", "bot", "bot_class", "referrer_domain", "search_engine", "complete", "network",
+        ),
+        pa.string(),
+    ),
+}  # fmt: skip
+"""Columns that a table can be grouped by, in the order of docs/columns.md. ``date`` is the partition, never a column."""
+
+MEASURES: Final[Mapping[str, pa.DataType]] = dict.fromkeys(("requests", "visitors", "bytes"), pa.int64())
+
+OTHER: Final = "(other)"
+NONE: Final = "(none)"
+UNUSUAL: Final = "(unusual)"
+
+
+class Universe(IntEnum):
+    """What a line is, decided once per row; the disjoint parts that the universes of tables are made of."""
+
+    BOT = 0
+    REST = 1
+    ERROR = 2
+    DOWNLOAD = 3
+    PAGE = 4  # no referrer, or one of the site itself
+    PAGE_SEARCH = 5  # from a search engine
+    PAGE_REFERRAL = 6  # from another site that is no search engine
+
+
+UNIVERSES: Final[Mapping[str, frozenset[Universe]]] = {
+    "all": frozenset(Universe),
+    "human": frozenset(Universe) - {Universe.BOT},
+    "bot": frozenset({Universe.BOT}),
+    "page": frozenset({Universe.PAGE, Universe.PAGE_SEARCH, Universe.PAGE_REFERRAL}),
+    "search": frozenset({Universe.PAGE_SEARCH}),
+    "referral": frozenset({Universe.PAGE_REFERRAL}),
+    "download": frozenset({Universe.DOWNLOAD}),
+    "error": frozenset({Universe.ERROR}),
+}
+"""The names a policy's ``where`` can take, as unions of the disjoint parts."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Whole lines of one log.
+
+    Attributes:
+        data: uint8; the lines, each ended by a newline, then `PAD` newlines that belong to no line.
+        size: Bytes of lines in ``data``, without the padding.
+        offset: Where the first line starts in the *decompressed* stream, bytes.
+    """
+
+    data: npt.NDArray[np.uint8]
+    size: int
+    offset: int
+
+    def __post_init__(self) -> None:
+        if len(self.data) < self.size + PAD or (self.size and self.data[self.size - 1] != 10):
+            raise ValueError("a block holds whole lines and its padding")
+
+    @classmethod
+    def of(cls, lines: bytes, offset: int = 0) -> Block:
+        """Return a block of these bytes; a missing final newline is added."""
+        if lines and not lines.endswith(b"\n"):
+            lines += b"\n"
+        return cls(np.frombuffer(lines + b"\n" * PAD, np.uint8), len(lines), offset)
+
+    def __repr__(self) -> str:
+        return f"Block(size={self.size}, offset={self.offset})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parsed:
+    """Lines as typed columns. ``rows + rejects + directives`` is the number of lines.
+
+    Attributes:
+        batch: The columns asked for, types as `PARSED`; text columns are dictionary-encoded.
+        reject_offsets: int64, bytes into the decompressed stream, ascending within a block.
+        reject_reasons: uint8, `Reason` by number.
+        directives: Lines that are neither row nor reject: blank ones and ``#`` comments.
+    """
+
+    batch: pa.RecordBatch
+    reject_offsets: npt.NDArray[np.int64]
+    reject_reasons: npt.NDArray[np.uint8]
+    directives: int
+
+    def __repr__(self) -> str:
+        return f"Parsed(rows={self.batch.num_rows}, rejects={len(self.reject_offsets)})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Protected:
+    """Rows that hold nothing but what the Plan names. Constructed in `protect` alone.
+
+    Attributes:
+        batch: ``date`` int32 days since 1970 in the policy's zone, ``universe`` int8, ``bytes`` int64,
+            ``visitor`` and ``client`` uint64 tokens under the day's key, and the Plan's key columns:
+            ``hour`` int8, the others dictionary<int32, string> without nulls. Buffers are fresh and compact.
+        no_address: Rows whose client field is no address, for the summary.
+    """
+
+    batch: pa.RecordBatch
+    no_address: int
+
+    def __repr__(self) -> str:
+        return f"Protected(rows={self.batch.num_rows})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partial:
+    """The private, mergeable aggregate of some rows of one day.
+
+    Attributes:
+        day: The day in the policy's zone.
+        people: ``visitor`` uint64, ``client`` uint64: the distinct pairs of tokens; a person is a row of it.
+        tables: By table name: the key columns, ``requests`` int64, ``bytes`` int64, ``people`` list<uint32>
+            (distinct rows of `people`, ascending), one row a group, keys distinct.
+    """
+
+    day: date
+    people: pa.Table
+    tables: Mapping[str, pa.Table]
+
+    def __repr__(self) -> str:
+        return f"Partial(day={self.day}, tables={len(self.tables)})"
+
+
+def metadata_of(name: str) -> Mapping[str, Any]:
+    """Return what `PARSED` says of a column: ``origin``, ``sensitivity`` and, where there is one, ``unit``."""
+    return {k.decode(): v.decode() for k, v in (PARSED.field(name).metadata or {}).items()}
