@@ -1,0 +1,84 @@
+"""How kernels are compiled, and where what was compiled is kept.
+
+Numba's own cache key sees only the file of the outermost function, so an edited inner kernel would silently stay old.
+Here the cache folder itself is named by a digest of *every* kernel source, of Numba's version and of Python's, and it
+lies in a folder that belongs to the user alone: a cache holds machine code, so one that others can write is never used.
+Without such a folder kernels still work; they are then compiled anew in each process (`cache_folder` is None).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
+
+
+def _sources_digest() -> str:
+    package = Path(__file__).parent.parent
+    digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
+    for path in sorted([*package.glob("jit/*.py"), *package.glob("*/*kernel*.py")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def _private(folder: Path) -> bool:
+    """Whether the folder is ours alone; it is made where it is missing."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError:
+        return False
+    ours = stat.S_ISDIR(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == os.getuid())
+    return ours and not found.st_mode & 0o077 and os.access(folder, os.W_OK)
+
+
+def _choose_cache_folder() -> Path | None:
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
+    root = Path(home) / "logblur"
+    if not root.is_absolute() or not _private(root):
+        return None
+    folder = root / f"kernels-{_sources_digest()}"
+    return folder if _private(folder) else None
+
+
+cache_folder: Final[Path | None] = _choose_cache_folder()
+"""Where compiled kernels are kept, or None where no folder is the user's alone and writable."""
+
+if cache_folder is not None:
+    numba.config.CACHE_DIR = str(cache_folder)
+
+
+def kernel(function: F) -> F:
+    """Compile on first call: releases the GIL, bounds checked, cached where `cache_folder` allows."""
+    compiled: F = numba.njit(nogil=True, boundscheck=True, error_model="numpy", cache=cache_folder is not None)(function)
+    return compiled
+
+
+def inline(function: F) -> F:
+    """Compile into each kernel that calls it."""
+    compiled: F = numba.njit(nogil=True, boundscheck=True, error_model="numpy", inline="always")(function)
+    return compiled
+
+
+def grown(array: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
+    """Return the array, or a copy of it with room for at least ``rows`` rows (a power of two), the rest zero."""
+    if rows <= len(array):
+        return array
+    new = np.zeros((1 << max(10, int(rows - 1).bit_length()), *array.shape[1:]), array.dtype)
+    new[: len(array)] = array
+    return new
