@@ -1,0 +1,392 @@
+"""The hot core: spans, then values, then codes; one kernel a column, over blocks of whole lines.
+
+BE ADVISED. `find_fields` interprets the token program with 32-byte compares. Three things make it fast, and must be
+kept when it changes: (1) nothing that depends on the data steers the scan position but the compare's own result;
+(2) a field of its usual width (a time, a status, a lone ``-``) is stepped over by a constant after one check of the
+mask, a branch the processor predicts, so that the next load does not wait for this one; (3) spans are written field
+by field, so that each later kernel walks two arrays in order. Loads of `match_mask`, `differ_mask` and `word` are
+unchecked: blocks and arenas are padded by `schema.PAD`. Everything else is bounds-checked.
+
+To debug: run `reference.parse` on the same block; the two agree on rows, values, reasons and offsets. What each value
+means is defined there and not repeated here. Reasons are `schema.Reason` by number.
+
+Cost: measured in docs/performance.md.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from __future__ import annotations
+
+import numpy as np
+
+from logblur.jit import inline, kernel
+from logblur.jit.intrinsics import LANES, U, differ_mask, first_bit, hash_span, match_mask, prefetch, word
+
+NEWLINE, SPACE, QUOTE, BACKSLASH, TAB, CR, NUMBER_SIGN, DASH = (np.uint8(c) for c in b'\n "\\\t\r#-')
+SLASH, COLON, QUESTION, DOT, UNDERSCORE, PLUS = (np.uint8(c) for c in b"/:?._+")
+TOO_LONG, TOO_FEW, UNCLOSED, TRAILING, BAD_TIME, FUTURE, BAD_STATUS, BAD_BYTES = range(1, 9)
+MONTHS = np.array([int.from_bytes(m, "little") for m in b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()])
+HTTP = U(int.from_bytes(b"HTTP/", "little"))
+SCHEME_END = U(int.from_bytes(b"://", "little"))
+
+
+@inline
+def find(buffer, position, wanted, end):
+    """Position of the next ``wanted`` or newline at or after ``position``; ``end`` where there is none before it."""
+    while position < end:
+        mask = match_mask(buffer, position, wanted, NEWLINE)
+        if mask:
+            return min(position + first_bit(mask), end)
+        position += LANES
+    return end
+
+
+@inline
+def literal_at(buffer, position, pool, start, length, head, mask):
+    """Whether the literal ``pool[start:start + length]`` stands here; head and mask are its first eight bytes."""
+    if word(buffer, position) & mask != head:
+        return False
+    for k in range(8, length):
+        if buffer[position + k] != pool[start + k]:
+            return False
+    return True
+
+
+@kernel
+def find_fields(
+    buffer, begin, end, pool, limits, heads, masks, stops, quoted, widths, max_line, starts, ends, lines, bad_at, bad
+):
+    """Spans of the fields of each line that fits.
+
+    The program: literal k is ``pool[limits[k]:limits[k + 1]]``, ``heads[k] & masks[k]`` its first eight bytes;
+    ``stops[k]`` the byte that field k ends at, ``quoted[k]`` whether a backslash escapes it, ``widths[k]`` its usual
+    width or 0. Writes int32 ``starts``, ``ends`` (fields, rows), ``lines`` (rows: where each line starts) and the
+    rejects' places and reasons. Returns rows, rejects, directives.
+    """
+    fields, row, rejects, directives, position = len(stops), 0, 0, 0, begin
+    while position < end:
+        line, reason = position, 0
+        first = buffer[position]
+        if first <= SPACE or first == NUMBER_SIGN:  # rare: a blank line or a comment
+            at = position
+            while buffer[at] == SPACE or buffer[at] == TAB or buffer[at] == CR:
+                at += 1
+            if buffer[at] == NEWLINE or first == NUMBER_SIGN:
+                position = find(buffer, position, NEWLINE, end)
+                if position - line > max_line:
+                    bad_at[rejects], bad[rejects] = line, TOO_LONG
+                    rejects += 1
+                else:
+                    directives += 1
+                position += 1
+                continue
+        length = limits[1] - limits[0]
+        if literal_at(buffer, position, pool, limits[0], length, heads[0], masks[0]):
+            position += length
+        else:
+            reason = TOO_FEW
+        field = 0
+        while field < fields and reason == 0:
+            stop, width = stops[field], widths[field]
+            literal = field + 1
+            length = limits[literal + 1] - limits[literal]
+            start = position
+            starts[field, row] = start
+            if width and match_mask(buffer, position, stop, NEWLINE) & ((U(2) << U(width)) - U(1)) == U(1) << U(width):
+                position += width
+            else:
+                position = find(buffer, position, stop, end)
+            while True:
+                if buffer[position] == NEWLINE:
+                    if length:
+                        reason = UNCLOSED if quoted[field] else TOO_FEW
+                    break
+                escaped = False
+                if quoted[field]:
+                    back = position
+                    while back > start and buffer[back - 1] == BACKSLASH:
+                        back -= 1
+                    escaped = (position - back) % 2 == 1
+                if not escaped and literal_at(
+                    buffer, position, pool, limits[literal], length, heads[literal], masks[literal]
+                ):
+                    break
+                position = find(buffer, position + 1, stop, end)
+            ends[field, row] = position
+            position += length if reason == 0 else 0
+            field += 1
+        if reason == 0:
+            if limits[fields + 1] == limits[fields]:  # the last field runs to the end of the line
+                at = position
+                while at > starts[fields - 1, row] and (buffer[at - 1] == SPACE or buffer[at - 1] == CR):
+                    at -= 1
+                ends[fields - 1, row] = at
+            else:
+                while buffer[position] == SPACE or buffer[position] == CR:
+                    position += 1
+                if buffer[position] != NEWLINE:
+                    reason = TRAILING
+        if reason:
+            position = find(buffer, position, NEWLINE, end)
+        if position - line > max_line:
+            reason = TOO_LONG
+        if reason:
+            bad_at[rejects], bad[rejects] = line, reason
+            rejects += 1
+        else:
+            lines[row] = line
+            row += 1
+        position += 1
+    return row, rejects, directives
+
+
+@inline
+def number(buffer, at, n):
+    """Value of n digits (1 to 8), or -1."""
+    t = word(buffer, at)
+    if n < 8:
+        t = t << U(64 - 8 * n) | U(0x3030303030303030) >> U(8 * n)
+    t ^= U(0x3030303030303030)
+    if ((t + U(0x7676767676767676)) | t) & U(0x8080808080808080):
+        return np.int64(-1)
+    t = (t * U(10) + (t >> U(8))) & U(0x00FF00FF00FF00FF)
+    t = (t * U(100) + (t >> U(16))) & U(0x0000FFFF0000FFFF)
+    return np.int64((t * U(10000) + (t >> U(32))) & U(0xFFFFFFFF))
+
+
+@inline
+def minute_of(buffer, at):
+    """Minutes since 1970, UTC, of ``dd/Mon/yyyy:hh:mm:ss +zzzz`` without its seconds, or a value below -1e15."""
+    bad = np.int64(-(1 << 60))
+    day, year = number(buffer, at, 2), number(buffer, at + 7, 4)
+    hour, minute = number(buffer, at + 12, 2), number(buffer, at + 15, 2)
+    zone_hour, zone_minute = number(buffer, at + 22, 2), number(buffer, at + 24, 2)
+    name, month = np.int64(word(buffer, at + 3) & U(0xFFFFFF)), 0
+    for k in range(12):
+        if MONTHS[k] == name:
+            month = k + 1
+    if month == 0 or not (1970 <= year <= 9998 and 0 <= hour < 24 and 0 <= minute < 60):
+        return bad
+    if not (0 <= zone_hour < 24 and 0 <= zone_minute < 60):
+        return bad
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    length = 28 + leap if month == 2 else 30 + (month + month // 8) % 2
+    if not 1 <= day <= length:
+        return bad
+    if buffer[at + 2] != SLASH or buffer[at + 6] != SLASH or buffer[at + 11] != COLON or buffer[at + 14] != COLON:
+        return bad
+    sign = buffer[at + 21]
+    if buffer[at + 17] != COLON or buffer[at + 20] != SPACE or not (sign == PLUS or sign == DASH):
+        return bad
+    # Days from civil: https://howardhinnant.github.io/date_algorithms.html
+    y = year - (month <= 2)
+    of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    days = y // 400 * 146097 + y % 400 * 365 + y % 400 // 4 - y % 400 // 100 + of_year - 719468
+    shift = zone_hour * 60 + zone_minute
+    return (days * 24 + hour) * 60 + minute - (shift if sign == PLUS else -shift)
+
+
+@kernel
+def clf_times(buffer, starts, ends, rows, latest, times, reasons):
+    """Microseconds since 1970, UTC, of Common Log Format times. The last minute seen is remembered."""
+    last_a = last_b = last_c = U(0)
+    minute = np.int64(-(1 << 60))
+    for row in range(rows):
+        at = np.int64(starts[row])
+        second = np.int64(-1)
+        if ends[row] - starts[row] == 26:
+            a, b = word(buffer, at), word(buffer, at + 8)
+            c = word(buffer, at + 18) >> U(16) | U(buffer[at + 17]) << U(56) | U(buffer[at + 16]) << U(48)
+            if a != last_a or b != last_b or c != last_c:
+                last_a, last_b, last_c = a, b, c
+                minute = minute_of(buffer, at)
+            second = number(buffer, at + 18, 2)
+        time = (minute * 60 + second) * 1000000 if minute > -(1 << 50) else np.int64(-1)
+        if second < 0 or second > 60 or time < 0:
+            reasons[row] = BAD_TIME
+        elif time > latest:
+            reasons[row] = FUTURE
+        times[row] = time
+
+
+@kernel
+def statuses(buffer, starts, ends, rows, values, reasons):
+    """Three digits, 100 to 999."""
+    for row in range(rows):
+        value = number(buffer, np.int64(starts[row]), 3)
+        if ends[row] - starts[row] != 3 or value < 100:
+            value = np.int64(0)
+            if reasons[row] == 0:
+                reasons[row] = BAD_STATUS
+        values[row] = value
+
+
+@kernel
+def sizes(buffer, starts, ends, rows, values, reasons):
+    """Up to 13 digits; -1 for a lone ``-``."""
+    for row in range(rows):
+        at, n = np.int64(starts[row]), np.int64(ends[row] - starts[row])
+        high = low = np.int64(0)
+        if n == 1 and buffer[at] == DASH:
+            values[row] = -1
+            continue
+        if 8 < n <= 13:
+            high, low = number(buffer, at, n - 8), number(buffer, at + n - 8, 8)
+        elif 1 <= n <= 8:
+            low = number(buffer, at, n)
+        else:
+            low = np.int64(-1)
+        if high < 0 or low < 0:
+            high = low = np.int64(0)
+            if reasons[row] == 0:
+                reasons[row] = BAD_BYTES
+        values[row] = high * 100000000 + low
+
+
+@inline
+def is_letter(c):
+    return 97 <= (c | 32) <= 122
+
+
+@inline
+def is_digit(c):
+    return 48 <= c <= 57
+
+
+@inline
+def scheme_end(buffer, start, end):
+    """Where the authority starts behind ``scheme://`` (RFC 3986, section 3.1), or ``start`` where there is none."""
+    if start >= end or not is_letter(buffer[start]):
+        return start
+    at = start + 1
+    while at < end:
+        c = buffer[at]
+        if not (is_letter(c) or is_digit(c) or c == PLUS or c == DASH or c == DOT):
+            break
+        at += 1
+    if at + 3 <= end and word(buffer, at) & U(0xFFFFFF) == SCHEME_END:
+        return at + 3
+    return start
+
+
+@inline
+def authority_end(buffer, start, end):
+    at = start
+    while at < end and buffer[at] != SLASH and buffer[at] != QUESTION and buffer[at] != NUMBER_SIGN:
+        at += 1
+    return at
+
+
+@kernel
+def request_parts(buffer, starts, ends, rows, parts):
+    """Spans of method, path, query and protocol, int32 (8, rows): start and end of each; empty where not HTTP."""
+    for row in range(rows):
+        start, end = np.int64(starts[row]), np.int64(ends[row])
+        for k in range(8):
+            parts[k, row] = start
+        space = find(buffer, start, SPACE, end)
+        fits = start < space < end and space - start <= 32 and is_letter(buffer[start])
+        for k in range(start + 1, space if fits else start):
+            c = buffer[k]
+            fits = fits and (is_letter(c) or is_digit(c) or c == DASH or c == UNDERSCORE)
+        if not fits:
+            continue
+        target, protocol = end, end
+        back = end
+        while back > space and end - back <= 13 and buffer[back - 1] != SPACE:
+            back -= 1
+        if buffer[back - 1] == SPACE and back > space and 6 <= end - back <= 13 and word(buffer, back) & U(0xFFFFFFFFFF) == HTTP:
+            versioned = True
+            for k in range(back + 5, end):
+                versioned = versioned and (is_digit(buffer[k]) or buffer[k] == DOT)
+            if versioned:
+                target, protocol = back - 1, back
+        if protocol == end and not (
+            space - start == 3 and buffer[start] == 71 and buffer[start + 1] == 69 and buffer[start + 2] == 84
+        ):
+            continue  # without a version only GET
+        if target <= space + 1:
+            continue
+        parts[1, row] = space
+        parts[6, row], parts[7, row] = protocol, end
+        path = space + 1
+        hash_at = find(buffer, path, NUMBER_SIGN, target)
+        authority = scheme_end(buffer, path, target) if buffer[path] != SLASH else path
+        if authority > path:
+            after = authority_end(buffer, authority, target)
+            path_end = find(buffer, after, QUESTION, hash_at)
+            if after < target and buffer[after] == SLASH:
+                path = after
+            else:  # an empty path is "/": the second slash of "://" stands for it
+                path, path_end = authority - 1, authority
+                parts[2, row], parts[3, row] = path, path_end
+                path_end = after
+            if path >= authority:
+                parts[2, row], parts[3, row] = path, path_end
+        else:
+            path_end = find(buffer, path, QUESTION, hash_at)
+            parts[2, row], parts[3, row] = path, path_end
+        if path_end < hash_at and buffer[path_end] == QUESTION:
+            parts[4, row], parts[5, row] = path_end + 1, hash_at
+
+
+@kernel
+def referrer_hosts(buffer, starts, ends, rows, hosts):
+    """Spans of the authority of absolute URLs, int32 (2, rows); empty where there is none."""
+    for row in range(rows):
+        start, end = np.int64(starts[row]), np.int64(ends[row])
+        host = scheme_end(buffer, start, end)
+        if host == start:
+            hosts[0, row] = hosts[1, row] = start
+        else:
+            hosts[0, row], hosts[1, row] = host, authority_end(buffer, host, end)
+
+
+@kernel
+def intern(buffer, starts, ends, rows, codes, places, slots, hashes, limits, arena, seeds, count):
+    """Dense codes of byte strings, in order of first appearance; returns how many distinct ones there are now.
+
+    ``slots`` (a power of two, at most half full): 32 bits of hash, code + 1. Text k is ``arena[limits[k]:limits[k + 1]]``
+    and ``hashes[k]`` its hash. There is room for all rows. Passes that hash and prefetch come first, so that memory
+    is awaited for many rows at once.
+    """
+    mask, low = U(len(slots) - 1), U(0xFFFFFFFF)
+    for row in range(rows):
+        places[row] = hash_span(buffer, np.int64(starts[row]), np.int64(ends[row]), seeds)
+        prefetch(slots, np.int64(places[row] & mask))
+    for row in range(rows if count > 4096 else 0):
+        prefetch(limits, max(np.int64(slots[np.int64(places[row] & mask)] & low) - 1, 0))
+    for row in range(rows if count > 4096 else 0):
+        prefetch(arena, limits[max(np.int64(slots[np.int64(places[row] & mask)] & low) - 1, 0)])
+    for row in range(rows):
+        start, n, at = np.int64(starts[row]), np.int64(ends[row]) - np.int64(starts[row]), places[row] & mask
+        while True:
+            slot = slots[np.int64(at)]
+            code = np.int64(slot & low) - 1
+            if slot == 0:
+                code = count
+                arena[limits[code] : limits[code] + n] = buffer[start : start + n]
+                limits[code + 1], hashes[code] = limits[code] + n, places[row]
+                slots[np.int64(at)] = places[row] >> U(32) << U(32) | U(code + 1)
+                count += 1
+                break
+            if slot >> U(32) == places[row] >> U(32) and limits[code + 1] - limits[code] == n:
+                i, j, left = start, limits[code], n
+                while left > LANES and differ_mask(buffer, i, arena, j) == 0:
+                    i, j, left = i + LANES, j + LANES, left - LANES
+                if left <= LANES and U(differ_mask(buffer, i, arena, j)) & ((U(1) << U(left)) - U(1)) == 0:
+                    break
+            at = (at + U(1)) & mask
+        codes[row] = code
+    return count
+
+
+@kernel
+def rehash(slots, hashes, count):
+    """Fill empty ``slots`` from the hashes of ``count`` texts."""
+    mask = U(len(slots) - 1)
+    for code in range(count):
+        at = hashes[code] & mask
+        while slots[np.int64(at)]:
+            at = (at + U(1)) & mask
+        slots[np.int64(at)] = hashes[code] >> U(32) << U(32) | U(code + 1)

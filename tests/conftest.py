@@ -1,0 +1,36 @@
+"""Hypothesis profiles, the corpus' place, and what keeps tests apart from the user's own files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("dev", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("nightly", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test writes to the user's state folder. The cache of compiled kernels stays: it holds no data."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state-home")))
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real logs and ground truth; tests that need it skip where it is not."""
+    folder = os.environ.get("LOGBLUR_CORPUS")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("LOGBLUR_CORPUS names no folder: the corpus is not part of the project")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The checkout."""
+    return Path(__file__).parent.parent
