@@ -184,10 +184,12 @@ class Protected:
             ``visitor`` and ``client`` uint64 tokens under the day's key, and the Plan's key columns:
             ``hour`` int8, the others dictionary<int32, string> without nulls. Buffers are fresh and compact.
         no_address: Rows whose client field is no address, for the summary.
+        left_out: Rows of days that had no key to give, by day: sealed ones, whose lines are late.
     """
 
     batch: pa.RecordBatch
     no_address: int
+    left_out: Mapping[date, int]
 
     def __repr__(self) -> str:
         return f"Protected(rows={self.batch.num_rows})"

@@ -114,7 +114,7 @@ class Parser:
         self._scratch_size = size
 
     def _restart(self) -> None:
-        self.rows = self.directives = 0
+        self.rows = self.rejects = self.directives = 0
         self.texts = {name: Texts() for name in self.columns if PARSED.field(name).type == TEXT}
         self._values: dict[str, npt.NDArray[Any]] = {name: np.empty(0, _numpy_type(name)) for name in self.columns}
         self._rejects: list[tuple[Ints, Bytes]] = []
@@ -147,6 +147,7 @@ class Parser:
             scalars = {name: values[keep] for name, values in scalars.items()}
             found = len(keep)
         self._rejects.append((reject_at + block.offset, reject_reasons))
+        self.rejects += len(reject_at)
         self.directives += directives
         self._append(data, block.size, found, starts, ends, scalars)
 
