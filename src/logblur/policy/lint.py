@@ -1,0 +1,71 @@
+"""What a policy may not say although it could be carried out: choices that cannot be defended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from logblur.errors import PolicyError
+from logblur.policy.model import Keep, Policy, Table, Truncate
+from logblur.policy.nearest import nearest
+from logblur.schema import KEY_TYPES, MEASURES, UNIVERSES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FINEST_IPV4: Final = 24
+"""Bits of an IPv4 address that may stay without a reason; /24 is often one office or one home's provider pool."""
+
+FINEST_IPV6: Final = 48
+"""Bits of an IPv6 address that may stay without a reason; providers give a home a /56 or a /48 (RFC 6177)."""
+
+_PEOPLE: Final = frozenset({"visitor", "client", "remote_addr", "remote_user"})
+
+
+def lint(policy: Policy) -> None:
+    """Refuse a policy that cannot be defended.
+
+    Raises:
+        PolicyError: The first choice at fault, by its path, with what to write instead.
+    """
+    for name, rule in policy.fields.named().items():
+        match rule:
+            case Keep(reason=None):
+                raise PolicyError(
+                    f"keeps {name} as it is: say why in reason, or choose another method", path=f"fields.{name}.reason"
+                )
+            case Truncate(reason=None, ipv4_prefix=bits) if bits > FINEST_IPV4:
+                raise PolicyError(_finer("IPv4", bits, FINEST_IPV4), path=f"fields.{name}.ipv4_prefix")
+            case Truncate(reason=None, ipv6_prefix=bits) if bits > FINEST_IPV6:
+                raise PolicyError(_finer("IPv6", bits, FINEST_IPV6), path=f"fields.{name}.ipv6_prefix")
+    seen: set[str] = set()
+    for number, table in enumerate(policy.tables):
+        _lint_table(table, f"table[{number}]")
+        if table.name in seen:
+            raise PolicyError(f"another table is named {table.name!r} too", path=f"table[{number}].name")
+        seen.add(table.name)
+
+
+def _finer(family: str, bits: int, finest: int) -> str:
+    return f"keeps {bits} bits of an {family} address: more than {finest} point at one household, so say why in reason"
+
+
+def _lint_table(table: Table, path: str) -> None:
+    _known(table.where, UNIVERSES, f"{path}.where", table)
+    for column in table.by:
+        if column in _PEOPLE:
+            raise PolicyError(
+                f"{column!r} stands for one person: a table cannot be grouped by it (table {table.name!r})",
+                path=f"{path}.by",
+            )
+        if column == "date":
+            raise PolicyError(
+                f"every table is cut by 'date' already: leave it out (table {table.name!r})", path=f"{path}.by"
+            )
+        _known(column, KEY_TYPES, f"{path}.by", table)
+    for measure in table.measures:
+        _known(measure, MEASURES, f"{path}.measures", table)
+
+
+def _known(name: str, known: Mapping[str, object], path: str, table: Table) -> None:
+    if name not in known:
+        raise PolicyError(f"there is no {name!r}; {nearest(name, known)} (table {table.name!r})", path=path)

@@ -1,0 +1,229 @@
+"""What a policy file says, as frozen values: unknown keys are errors, and so is a value of the wrong type.
+
+The models check one value at a time. What two values come to together is for `lint` (may it be done?) and
+`resolve` (can it be done?).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+
+MOST_CLIENTS: Final = 1000
+"""The largest threshold: up to here distinct clients are counted exactly."""
+
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,3}) (hour|day|week|month|year)s?")
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A positive length of time as people write it: ``25 months``. Months and years follow the calendar."""
+
+    count: int
+    unit: Literal["hour", "day", "week", "month", "year"]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.unit}{'' if self.count == 1 else 's'}"
+
+    def span(self) -> timedelta:
+        """Return the exact length; `ValueError` for months and years, which have none."""
+        match self.unit:
+            case "hour":
+                return timedelta(hours=self.count)
+            case "day":
+                return timedelta(days=self.count)
+            case "week":
+                return timedelta(weeks=self.count)
+            case _:
+                raise ValueError("has no exact length in months or years; write hours, days or weeks")
+
+
+def _duration(value: Any) -> Duration:
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('should be a number and a unit, such as "2 days" or "25 months"')
+    return Duration(int(found[1]), found[2])  # type: ignore[arg-type]  # the pattern names the units
+
+
+def _exact(value: Duration) -> Duration:
+    value.span()
+    return value
+
+
+def _line(value: str) -> str:
+    if not value.strip() or not value.isprintable() or len(value) > 500:
+        raise ValueError("should be one line of printable text, at most 500 characters")
+    return value
+
+
+def _site(value: str) -> str:
+    return _line(value) if value else value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):  # unknown; not a zone's name; a folder, or a name too long
+        raise ValueError(
+            'is no time zone of this machine; write an IANA name such as "Europe/Riga" (the package tzdata brings them)'
+        ) from None
+    return value
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values:
+        raise ValueError("should not be empty")
+    if len(set(values)) < len(values):
+        raise ValueError("names something twice")
+    return values
+
+
+Line = Annotated[str, AfterValidator(_line)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Rule(_Model):
+    """How one field is treated, and why that may be done."""
+
+    reason: Line | None = None
+
+
+class Drop(Rule):
+    """Nothing of the field is published."""
+
+    method: Literal["drop"]
+
+
+class Keep(Rule):
+    """The field as it is; takes a reason."""
+
+    method: Literal["keep"]
+
+
+class Truncate(Rule):
+    """An address with its last bits cleared; the prefixes say how many bits stay."""
+
+    method: Literal["truncate"]
+    ipv4_prefix: Annotated[int, Field(ge=1, le=32)]
+    ipv6_prefix: Annotated[int, Field(ge=1, le=128)]
+
+
+class Pseudonym(Rule):
+    """A keyed replacement for records; still personal data while the day's key exists."""
+
+    method: Literal["pseudonym"]
+
+
+class Hour(Rule):
+    """A time by its day and hour."""
+
+    method: Literal["hour"]
+
+
+class Day(Rule):
+    """A time by its day."""
+
+    method: Literal["day"]
+
+
+class Template(Rule):
+    """A path without its query, its variable parts replaced."""
+
+    method: Literal["template"]
+    query: Literal["drop"] = "drop"
+
+
+class Class(Rule):
+    """A status by its first digit."""
+
+    method: Literal["class"]
+
+
+class Domain(Rule):
+    """A referrer by its registrable domain."""
+
+    method: Literal["domain"]
+
+
+class Family(Rule):
+    """A user agent by its families: browser, system, device, bot."""
+
+    method: Literal["family"]
+
+
+_Tagged = Field(discriminator="method")
+
+
+class Fields(_Model):
+    """The fields a policy can name, in the order of `schema.PARSED`. None stands for not named: dropped."""
+
+    time: Annotated[Hour | Day | Keep | Drop, _Tagged] | None = None
+    remote_addr: Annotated[Truncate | Pseudonym | Keep | Drop, _Tagged] | None = None
+    remote_user: Annotated[Pseudonym | Keep | Drop, _Tagged] | None = None
+    host: Annotated[Keep | Drop, _Tagged] | None = None
+    method: Annotated[Keep | Drop, _Tagged] | None = None
+    path: Annotated[Template | Drop, _Tagged] | None = None
+    status: Annotated[Keep | Class | Drop, _Tagged] | None = None
+    bytes_sent: Annotated[Keep | Drop, _Tagged] | None = None
+    referer: Annotated[Domain | Drop, _Tagged] | None = None
+    user_agent: Annotated[Family | Drop, _Tagged] | None = None
+
+    def named(self) -> dict[str, Drop | Keep | Truncate | Pseudonym | Hour | Day | Template | Class | Domain | Family]:
+        """Return the rules of the fields that the policy names."""
+        return {name: rule for name in type(self).model_fields if (rule := getattr(self, name)) is not None}
+
+
+class Input(_Model):
+    """How logs are read: ``[input]``."""
+
+    format: Line = "auto"
+    site: Annotated[str, AfterValidator(_site)] = ""
+    timezone: Zone = "UTC"
+    log_timezone: Zone = "UTC"
+    max_rejects: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+
+class Visitor(_Model):
+    """What ``visitors`` counts, and how long a day's key lives: ``[visitor]``."""
+
+    from_: Annotated[
+        tuple[Literal["remote_addr", "user_agent"], ...], Field(strict=False, alias="from"), AfterValidator(_distinct)
+    ] = ("remote_addr", "user_agent")
+    seal_after: Annotated[Duration, PlainValidator(_duration), AfterValidator(_exact)] = Duration(2, "day")
+    publish: Literal["open", "sealed"] = "open"
+
+
+class Table(_Model):
+    """One published table: ``[[table]]``. ``by`` is the roll-up order, the last column first."""
+
+    name: Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=64)]
+    where: str
+    by: Names
+    measures: Names
+    min_clients: Annotated[int, Field(ge=2, le=MOST_CLIENTS)]
+
+
+class Policy(_Model):
+    """A policy file, exactly as written."""
+
+    version: Literal[1]
+    name: Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\z", max_length=64)]
+    purpose: Line
+    legal_basis: Literal[
+        "consent", "contract", "legal-obligation", "vital-interests", "public-task", "legitimate-interests"
+    ]
+    retention: Annotated[Duration, PlainValidator(_duration)]
+    input: Input = Input()
+    fields: Fields
+    visitor: Visitor = Visitor()
+    tables: Annotated[tuple[Table, ...], Field(strict=False, alias="table")] = ()

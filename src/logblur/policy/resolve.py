@@ -1,0 +1,147 @@
+"""Policy x schema -> Plan: what is parsed, what comes of it, and whether the tables can be made of that."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from logblur.errors import PolicyError
+from logblur.policy.lint import lint
+from logblur.policy.model import Policy, Table, Truncate
+from logblur.policy.plan import Method, Plan, TablePlan
+from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
+
+_AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
+
+YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
+    "hour": {"time": ("hour", "keep")},
+    "site": {"host": ("keep",)},
+    "method": {"method": ("keep",)},
+    "status": {"status": ("keep",)},
+    "status_class": {"status": ("class", "keep")},
+    "path": {"path": ("template",)},
+    "agent": _AGENT,
+    "device": _AGENT,
+    "os": _AGENT,
+    "os_major": _AGENT,
+    "browser": _AGENT,
+    "browser_major": _AGENT,
+    "bot": _AGENT,
+    "bot_class": _AGENT,
+    "referrer_domain": {"referer": ("domain",)},
+    "search_engine": {"referer": ("domain",)},
+    "complete": {"status": ("keep",), "bytes_sent": ("keep",)},
+    "network": {"remote_addr": ("truncate",)},  # an address kept whole is no network: its groups would be one client
+}
+"""Key column -> the fields it is made of -> the methods that yield it, weakest first (docs/design.md, section 5)."""
+
+TOLD_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "all": (),
+    "human": ("user_agent",),
+    "bot": ("user_agent",),
+    "page": ("path", "status", "user_agent"),
+    "search": ("path", "status", "referer", "user_agent"),
+    "referral": ("path", "status", "referer", "user_agent"),
+    "download": ("path", "status", "user_agent"),
+    "error": ("status", "user_agent"),
+}
+"""Universe -> the fields by which a line is told to be in it. Publishing its counts publishes something of them."""
+
+
+def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002  # the option's name
+    """Return the Plan that this policy comes to.
+
+    Args:
+        policy: What the file says.
+        format: Read the logs so, whatever ``[input] format`` says.
+
+    Raises:
+        PolicyError: The policy cannot be defended (`lint.lint`), or asks for what its fields do not yield.
+
+    Privacy:
+        Deny by default: a field that the policy does not name is not even parsed, except the client's address
+        (thresholds count clients), what makes a visitor, and the time.
+    """
+    lint(policy)
+    rules = policy.fields.named()
+    methods: dict[str, Method] = {name: rule.method for name, rule in rules.items()}
+    for number, table in enumerate(policy.tables):
+        _check(table, f"table[{number}]", methods)
+    address = rules.get("remote_addr")
+    prefixes = (address.ipv4_prefix, address.ipv6_prefix) if isinstance(address, Truncate) else (0, 0)
+    plan = Plan(
+        name=policy.name,
+        digest="",
+        methods=methods,
+        fields=_parsed(methods, policy.visitor.from_),
+        columns=tuple(column for column in KEY_TYPES if not _lacking(column, methods)),
+        tables=tuple(TablePlan(t.name, t.where, t.by, t.measures, t.min_clients) for t in policy.tables),
+        visitor_from=policy.visitor.from_,
+        ipv4_prefix=prefixes[0],
+        ipv6_prefix=prefixes[1],
+        zone=ZoneInfo(policy.input.timezone),
+        log_zone=ZoneInfo(policy.input.log_timezone),
+        site=policy.input.site,
+        format=policy.input.format if format is None else format,
+        max_rejects=policy.input.max_rejects,
+        seal_after=policy.visitor.seal_after.span(),
+        publish=policy.visitor.publish,
+    )
+    return replace(plan, digest=_digest(plan))
+
+
+def _lacking(column: str, methods: Mapping[str, Method]) -> str:
+    """Return what a column lacks, in words; empty where the policy yields it."""
+    for field, yielding in YIELDS[column].items():
+        if methods.get(field, "drop") not in yielding:
+            wanted = " or ".join(repr(method) for method in yielding)
+            return f"it takes fields.{field} with method {wanted}; the policy says {methods.get(field, 'drop')!r}"
+    return ""
+
+
+def _check(table: Table, path: str, methods: Mapping[str, Method]) -> None:
+    """Refuse a table that the policy's fields do not yield."""
+    dropped = {field for field in PARSED.names if methods.get(field, "drop") == "drop"}
+    if "time" in dropped:
+        raise PolicyError("every table is cut by day: time cannot be dropped; write method 'day'", path="fields.time")
+    if missing := [field for field in TOLD_BY[table.where] if field in dropped]:
+        told, lost = " and ".join(TOLD_BY[table.where]), " and ".join(missing)
+        raise PolicyError(
+            f"{table.where!r} is told by {told}; the policy drops {lost} (table {table.name!r})", path=f"{path}.where"
+        )
+    for column in table.by:
+        if lacking := _lacking(column, methods):
+            raise PolicyError(f"cannot have {column!r}: {lacking} (table {table.name!r})", path=f"{path}.by")
+    if "bytes" in table.measures and "bytes_sent" in dropped:
+        raise PolicyError(
+            f"'bytes' sums bytes_sent, which the policy drops (table {table.name!r})", path=f"{path}.measures"
+        )
+
+
+def _parsed(methods: Mapping[str, Method], visitor_from: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns that a run reads, in the schema's order."""
+    named = {"referer_host" if name == "referer" else name for name, method in methods.items() if method != "drop"}
+    wanted = named | {"time", "remote_addr"} | set(visitor_from)
+    return tuple(name for name in PARSED.names if name in wanted)
+
+
+def _digest(plan: Plan) -> str:
+    """Return SHA-256 over what decides what is published.
+
+    Neither the name nor how logs are read and when they are refused is part of it: an operator may read one more
+    format, or bear with more rejects, in the middle of a day.
+    """
+    facts = asdict(plan) | {
+        "methods": {
+            name: method for name, method in plan.methods.items() if method != "drop"
+        },  # unnamed is dropped too
+        "schema": SCHEMA_VERSION,
+    }
+    for name in ("name", "digest", "format", "max_rejects"):
+        del facts[name]
+    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
+    return hashlib.sha256(canonical.encode()).hexdigest()
