@@ -1,0 +1,218 @@
+"""A log in blocks of whole lines, handed to whichever worker asks next.
+
+Lines are cut here and nowhere else, so that no later stage needs to know of a boundary.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from logblur.errors import InputError
+from logblur.schema import PAD, Block
+from logblur.sources.open import LogContent
+
+BLOCK_SIZE: Final = 2 << 20
+"""Bytes of lines in a block: stays in the second-level cache while the kernels pass over it column by column."""
+
+SEGMENT_SIZE: Final = 256 << 20
+"""Decompressed bytes of a segment, the unit that counts or does not count as a whole."""
+
+MAX_LINE_BYTES: Final = 64 << 10
+"""A longer line is a reject. Apache and nginx limit a request line to 8 KiB and each header to as much."""
+
+_NEWLINE: Final = 10
+
+Buffer = npt.NDArray[np.uint8]
+
+
+class BlockReader:
+    """Hands out the whole lines of one log, from an offset on, segment by segment.
+
+    `read` may be called by several threads; each line is in exactly one block, blocks come in the order of the log, and
+    each has a buffer of its own. A line belongs to the block in which it ends; an incomplete one is carried over.
+
+    The end of data ends the last line of an archive and of a pipe. A plain file may still be written to: its last
+    line without a newline waits, is not handed out and lies behind `offset`, where the next run begins.
+
+    A line of more than ``max_line_bytes`` that fits into a block is passed on as it is, for the parser to reject. One
+    that is longer than a block is a block of its own, cut to ``max_line_bytes + 1`` bytes and a newline, so that it is
+    rejected all the same; the rest is skipped, and offsets go on counting the real bytes.
+
+    Args:
+        content: The log; it stays open until the reader is no longer used, and its owner closes it.
+        start: Decompressed offset of the first line; what lies before it was counted earlier.
+        block_size: Bytes of lines in a block, at most; more than ``max_line_bytes + 1``.
+        segment_size: Bytes of lines in a segment, at most, where it is no smaller than a block (a cut line counts
+            what is left of it).
+        max_line_bytes: The parser's limit.
+
+    Raises:
+        InputError: The log is shorter than ``start``, or cannot be read.
+
+    Privacy:
+        Keeps the incomplete line between two calls and nothing else; no error holds bytes.
+
+    Cost:
+        Memory: a block for each caller and one carried-over line of at most a block, whatever the log holds, besides
+        what `Stream` says. A newline search over the end of each block and one copy of the carried-over line; the
+        rest is the read itself.
+    """
+
+    def __init__(
+        self,
+        content: LogContent,
+        *,
+        start: int = 0,
+        block_size: int = BLOCK_SIZE,
+        segment_size: int = SEGMENT_SIZE,
+        max_line_bytes: int = MAX_LINE_BYTES,
+    ) -> None:
+        if block_size < max_line_bytes + 2:
+            raise ValueError("a block holds the longest line that is not cut, and its newline")
+        self._content = content
+        self._block_size = block_size
+        self._segment_size = segment_size
+        self._max_line_bytes = max_line_bytes
+        self._lock = threading.Lock()
+        self._stream = content.stream(start)
+        if self._stream.position < start:
+            raise InputError(
+                "is shorter than when it was last read; if it was emptied in place, run again",
+                source=content.log.name,
+                offset=self._stream.position,
+            )
+        self._carry: Buffer = np.empty(0, np.uint8)
+        self._error: InputError | None = None
+        self._segment_left = 0
+        self._offset = start
+        self._waiting = self._at_end = False
+        self.next_segment()
+
+    @property
+    def offset(self) -> int:
+        """Decompressed offset behind everything handed out so far."""
+        return self._offset
+
+    @property
+    def at_end(self) -> bool:
+        """Whether every line has been handed out. A segment that ends with the log may be followed by an empty one."""
+        return self._at_end
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an incomplete last line was left for the next run."""
+        return self._waiting
+
+    @property
+    def bytes_read(self) -> int:
+        """Stored (compressed) position, for progress."""
+        return self._stream.stored_position
+
+    @property
+    def size_total(self) -> int | None:
+        """Stored size when the log was opened, for progress; None for a pipe."""
+        return self._content.size
+
+    def next_segment(self) -> None:
+        """Let `read` go on behind the segment that ended. Call it when all blocks of that segment are dealt with."""
+        with self._lock:
+            self._segment_left = self._segment_size
+
+    def read(self) -> Block | None:
+        """Return the next block, or None at the end of the segment or of the log.
+
+        Raises:
+            InputError: The log cannot be read on; every later call, from whichever thread, says so too.
+        """
+        with self._lock:
+            if self._error is not None:
+                raise self._error.with_traceback(None)
+            if self._at_end or self._segment_left <= 0:
+                return None
+            try:
+                block = self._next()
+            except InputError as error:
+                self._error = error
+                self._carry = np.empty(0, np.uint8)
+                raise
+            if block is not None:
+                self._segment_left -= block.size
+                if self._segment_left < self._block_size:  # the next block might not fit
+                    self._segment_left = 0
+            return block
+
+    def _next(self) -> Block | None:
+        """Read up to the last newline that fits."""
+        buffer = np.empty(self._block_size + 1 + PAD, np.uint8)
+        filled = len(self._carry)
+        buffer[:filled] = self._carry
+        self._carry = buffer[:0]
+        view = buffer.data
+        while filled < self._block_size:
+            n = self._stream.readinto(view[filled : self._block_size])
+            if n == 0:
+                self._at_end = True
+                break
+            filled += n
+        size = _behind_last_newline(buffer, filled)
+        if size == 0 and filled == self._block_size:
+            return self._cut(buffer)
+        if not self._at_end:
+            self._carry = buffer[size:filled].copy()
+        elif size < filled:
+            return self._last(buffer, size, filled)
+        return self._hand_out(buffer, size, size)
+
+    def _last(self, buffer: Buffer, size: int, filled: int) -> Block | None:
+        """Deal with a last line that has no newline."""
+        if self._content.grows:
+            self._waiting = True
+            return self._hand_out(buffer, size, size)
+        buffer[filled] = _NEWLINE
+        return self._hand_out(buffer, filled + 1, filled)
+
+    def _cut(self, buffer: Buffer) -> Block | None:
+        """Keep the front of a line that is longer than a block; skip, but count, the rest of it."""
+        keep = self._max_line_bytes + 1
+        rest = buffer[keep : self._block_size]
+        length = self._block_size
+        while n := self._stream.readinto(rest.data):
+            newlines = np.flatnonzero(rest[:n] == _NEWLINE)
+            if len(newlines):
+                end = int(newlines[0]) + 1
+                self._carry = rest[end:n].copy()
+                length += end
+                break
+            length += n
+        else:
+            self._at_end = True
+            if self._content.grows:
+                self._waiting = True
+                return None
+        buffer[keep] = _NEWLINE
+        return self._hand_out(buffer, keep + 1, length)
+
+    def _hand_out(self, buffer: Buffer, size: int, length: int) -> Block | None:
+        """Pad the lines and move on by their real length."""
+        if size == 0:
+            return None
+        buffer[size : size + PAD] = _NEWLINE
+        block = Block(buffer, size, self._offset)
+        self._offset += length
+        return block
+
+
+def _behind_last_newline(buffer: Buffer, filled: int) -> int:
+    """Return the index behind the last newline, 0 where there is none."""
+    end = filled
+    while end > 0:
+        begin = max(end - (1 << 16), 0)
+        found = buffer[begin:end].tobytes().rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0
