@@ -164,15 +164,17 @@ class Parsed:
         reject_offsets: int64, bytes into the decompressed stream, ascending within a block.
         reject_reasons: uint8, `Reason` by number.
         directives: Lines that are neither row nor reject: blank ones and ``#`` comments.
+        rows: Lines that fit; the batch's rows, also where no column was asked for.
     """
 
     batch: pa.RecordBatch
     reject_offsets: npt.NDArray[np.int64]
     reject_reasons: npt.NDArray[np.uint8]
     directives: int
+    rows: int
 
     def __repr__(self) -> str:
-        return f"Parsed(rows={self.batch.num_rows}, rejects={len(self.reject_offsets)})"
+        return f"Parsed(rows={self.rows}, rejects={len(self.reject_offsets)})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -42,14 +42,21 @@ def rank(block: Block) -> Sequence[Match]:
     return sorted(matches, key=lambda m: (-m.share, -len(m.format.fields)))
 
 
-def detect(block: Block) -> Format:
-    """Return the format of these lines.
+def choose(head: bytes, wanted: str) -> Format:
+    """Return the format to read a log with.
+
+    Args:
+        head: The first bytes of the log, up to `SAMPLE_BYTES`.
+        wanted: ``auto``, a known name, or an Apache LogFormat string.
 
     Raises:
-        FormatError: No known format fits half of them; the message says what to write in the policy.
+        FormatError: No known format fits half of the lines, or what is wanted is none. The message says what to write.
     """
-    ranking = rank(block)
-    if ranking[0].share < _WINNER:
+    if wanted != "auto":
+        return resolve_format(wanted)
+    whole = head[: head.rfind(b"\n") + 1] or head
+    ranking = rank(Block.of(whole))
+    if ranking[0].share < _WINNER and whole.strip():
         best = ", ".join(f"{m.format.name} {m.share:.0%}" for m in ranking[:3])
         raise FormatError(
             f"no known format fits these lines (best: {best}); give the server's own LogFormat string "

@@ -124,6 +124,10 @@ class Parser:
         """Whether it is time to `take`."""
         return self.rows >= MAX_ROWS or sum(t.size for t in self.texts.values()) >= MAX_TEXT_BYTES
 
+    def distinct(self, name: str) -> int:
+        """Return how many distinct values of a text column there are so far; 0 for a column that is not read."""
+        return self.texts[name].count if name in self.texts else 0
+
     def feed(self, block: Block) -> None:
         """Add the lines of a block. Never raises, whatever the bytes."""
         if block.size > self._scratch_size:
@@ -206,7 +210,7 @@ class Parser:
         batch = pa.RecordBatch.from_arrays(columns, schema=pa.schema([PARSED.field(name) for name in self.columns]))
         offsets = np.concatenate([np.empty(0, np.int64), *(at for at, _ in self._rejects)])
         reasons = np.concatenate([np.empty(0, np.uint8), *(why for _, why in self._rejects)])
-        parsed = Parsed(batch, offsets, reasons, self.directives)
+        parsed = Parsed(batch, offsets, reasons, self.directives, rows)
         self._restart()
         return parsed
 
