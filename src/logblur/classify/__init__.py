@@ -1,0 +1,69 @@
+"""Adds to parsed lines what they say: browser, system, bot, search engine, domains, kind of file.
+
+Work is done once per distinct value of a column and remembered in a `Memory` that all workers share.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+from logblur.classify.agents import NOT_LOGGED, Agent
+from logblur.classify.memory import Known, Memory
+
+__all__ = ["NOT_LOGGED", "Agent", "Memory", "classify"]
+
+_OF_REFERRER: Final = ("referrer_domain", "search_engine")
+
+
+def classify(batch: pa.RecordBatch, *, site: str, memory: Memory) -> pa.RecordBatch:
+    """Add the columns that follow from those of the batch.
+
+    ``user_agent`` gives the columns of `Agent` (where it is not logged they are not added: `NOT_LOGGED` says what
+    they would be), ``referer_host`` gives ``referrer_domain`` and ``search_engine``, ``path`` gives ``file_kind``.
+    ``own_domain``, the registrable domain of the row's host or else of `site`, is always added: a referrer of the
+    same domain is the site itself.
+
+    Args:
+        batch: Columns of `schema.PARSED`.
+        site: The site of formats that log no host; may be empty.
+        memory: What this run has learnt so far.
+
+    Returns:
+        The same columns, then the new ones.
+
+    Privacy:
+        What is added holds no address and no text of a client's making but the registrable domain of a referrer.
+
+    Cost:
+        Per distinct value: 15 microseconds for a new user agent, 5 for a new host, 0.2 for what is known. Per row: nothing.
+
+    Shapes:
+        New columns are dictionary<int32, string> without nulls; they share the indices of the column they follow from.
+    """
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    if (agents := columns.get("user_agent")) is not None:
+        columns |= dict(zip(Agent._fields, _described(agents, memory.agents), strict=True))
+    if (referrers := columns.get("referer_host")) is not None:
+        columns |= dict(zip(_OF_REFERRER, _described(referrers, memory.hosts), strict=True))
+    if (hosts := columns.get("host")) is not None:
+        columns["own_domain"] = _described(hosts, memory.hosts)[0]
+    else:
+        codes, rows = memory.hosts.look([site or None])
+        zeros = pa.repeat(pa.scalar(0, pa.int32()), batch.num_rows)
+        columns["own_domain"] = pa.DictionaryArray.from_arrays(zeros, pa.array([rows[codes[0]][0]], pa.string()))
+    if (paths := columns.get("path")) is not None:
+        from logblur.classify.files import kinds
+
+        columns["file_kind"] = pa.DictionaryArray.from_arrays(paths.indices, kinds(paths.dictionary), safe=False)
+    return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+def _described(column: pa.DictionaryArray, known: Known) -> list[pa.DictionaryArray]:
+    codes, rows = known.look(column.dictionary.to_numpy(zero_copy_only=False))
+    take = pa.array(codes)
+    return [  # as many values as before, so the indices need no check
+        pa.DictionaryArray.from_arrays(column.indices, pa.array(values, pa.string()).take(take), safe=False)
+        for values in zip(*rows, strict=True)
+    ]

@@ -1,0 +1,182 @@
+"""What a user agent says: browser, system, device; person or program, and which program.
+
+Four sets of rules, each matched as a whole in one linear-time pass (Rust regular expressions behind a prefilter):
+browsers and systems of ua-parser, devices of our own, and programs. The set of programs is our table `bots.toml`, then
+the patterns of crawler-user-agents, then what ua-parser calls a spider, then words that only programs use; the first
+rule that fits decides, so one look gives name and class.
+
+Nothing that a client wrote is passed on: names are those that the rules spell, versions are short numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from importlib.resources import files
+from typing import Any, Final, NamedTuple
+
+from logblur.schema import NONE
+
+LONGEST: Final = 512
+"""Characters of a user agent that are read. Real ones are shorter; what follows is padding or an attack."""
+
+BOT_CLASSES: Final = ("search", "ai-crawler", "ai-assistant", "seo", "monitor", "feed", "library", "scanner", "other")
+
+DEVICES: Final = ("desktop", "mobile", "tablet", "tv", "console", NONE)
+"""What ``device`` can be. A watch, a car or a thing is `NONE`."""
+
+
+class Agent(NamedTuple):
+    """The columns that depend on the user agent alone, in the order in which they are added."""
+
+    agent: str
+    device: str
+    os: str
+    os_major: str
+    browser: str
+    browser_major: str
+    bot: str
+    bot_class: str
+
+
+NOT_LOGGED: Final = Agent("human", NONE, NONE, NONE, NONE, NONE, NONE, NONE)
+"""For rows of a format that logs no user agent: it says nothing, so they count as people."""
+
+ABSENT: Final = Agent("bot", NONE, NONE, NONE, NONE, NONE, NONE, "other")
+"""For a line without a user agent where the format logs one: browsers send one."""
+
+# crawler-user-agents' tags as our classes; what is not listed (previews, archives, advertising, research) is `other`.
+_CLASS_OF_TAG: Final = {
+    "search-engine": "search",
+    "ai-crawler": "ai-crawler",
+    "seo": "seo",
+    "monitoring": "monitor",
+    "feed-reader": "feed",
+    "http-library": "library",
+    "browser-automation": "library",
+    "scanner": "scanner",
+}
+
+# The first that fits decides. Words are those that makers put into user agents, not model names, of which there is no end.
+_DEVICE_RULES: Final = (
+    ("tv", r"smart-?tv|hbbtv|apple ?tv|google ?tv|android ?tv|netcast|\bweb0s\b|webos\.tv|bravia|roku|\baft[a-z0-9]{1,6}\b|"
+           r"\bcrkey\b|viera|\btizen\b.*\btv\b|\btv safari\b|\bopera tv\b|\bdtv\b|shield android|mibox|\bstb\b|set-?top"),
+    ("desktop", r"tablet pc [0-9]"),  # Windows XP and later, with a pen
+    ("console", r"playstation|\bxbox\b|nintendo|\bwiiu?\b"),
+    ("tablet", r"\bipad|\btablet\b|\bkf[a-z]{2,5}\b|kindle|playbook|\bsm-t\d|\bsm-x\d|\bgt-p\d|nexus (?:7|9|10)\b|xoom|\bsch-i800|"
+               r"\blenovo (?:tb|yt)|mediapad|\bsilk/|touchpad"),
+    ("mobile", r"mobi|iphone|ipod|windows phone|windows ce|blackberry|\bbb10\b|symbian|series ?[46]0|nokia|j2me|midp|opera mini|ucweb|"
+               r"\bdocomo\b|kaios|palm|maemo|harmonyos"),
+    (NONE, r"\bwatch|automotive|quest \d|oculus"),
+    ("tablet", r"android.*(?:[; ]tab|tablet| pad\b)"),
+    ("mobile", r"\bandroid\b|; wv\)|\bios\b|okhttp|dalvik"),
+    ("desktop", r"windows|win(?:nt|9[58]|32|64)|macintosh|mac ?os|mac_powerpc|darwin|x11|linux|ubuntu|\bcros\b|freebsd|openbsd|netbsd|sunos|solaris|"
+                r"amiga|\bbeos\b|haiku|\bos/2\b|risc ?os|morphos"),
+)  # fmt: skip
+
+# What no browser of a person says: a link to the operator's page, or what the program does.
+_PROGRAM: Final = r"\+ ?https?://|[a-z]bot\b|\bbot[/ _;),-]|crawler|spider|scraper|\bhttp ?client\b|\brss\b.*reader|^mozilla(?:/[45]\.0)?$|^-?$"
+
+# Names that rules build from pieces and that therefore stand in no rule.
+_ALSO_NAMES: Final = ("OpenBSD", "NetBSD", "DragonFly")
+
+_NUMBER: Final = re.compile(r"[0-9]{1,4}")
+
+
+def table() -> dict[str, list[str]]:
+    """Return our table: class -> names, `human` among the classes."""
+    return tomllib.loads((files(__package__) / "bots.toml").read_text("utf-8"))
+
+
+def name_of(pattern: str) -> str:
+    r"""Return how a pattern of crawler-user-agents is spelled as a name: ``[wW]get`` is Wget, ``Googlebot\/`` Googlebot."""
+    text = re.sub(r"\[\\s\\S\]\*|\(\^\| \)", " ", pattern)
+    text = re.sub(r"\[(.)(.)\]", lambda m: m[1] if m[1].isupper() else m[2], text).partition("|")[0]
+    text = re.sub(r"\(([A-Za-z]+)$", r"\1", text).partition("([")[0]
+    text = (
+        re.sub(r"\\([^d])", r"\1", re.sub(r"/?\\d\S*", "", text.replace(r"\/", "/"))).replace("(", "").replace(")", "")
+    )
+    return text.rpartition("@")[2].strip("^$ /;-:+").removeprefix("https://") or NONE
+
+
+def _programs(devices: Iterable[Any]) -> Iterator[tuple[str, str | None, str, str, None]]:
+    """Yield the rules of programs, the most certain first: pattern, flag, name, class."""
+    for kind, names in table().items():
+        for text in names:
+            anchor, literal = ("^", text[1:]) if text.startswith("^") else ("", text)
+            yield anchor + re.escape(literal), "i", literal.rstrip("/ "), kind, None
+    from crawleruseragents import CRAWLER_USER_AGENTS_DATA
+
+    for entry in CRAWLER_USER_AGENTS_DATA:
+        kinds = (_CLASS_OF_TAG.get(tag, "other") for tag in entry.get("tags", ()))
+        yield entry["pattern"], None, name_of(entry["pattern"]), next(kinds, "other"), None
+    for rule in devices:
+        if rule.family == "Spider":
+            yield rule.regex, rule.regex_flag, NONE, "other", None
+    yield _PROGRAM, "i", NONE, "other", None
+
+
+def _spelled(rules: Iterable[Any]) -> frozenset[str]:
+    """Return the names that rules can give: those they say outright, and those they spell in an alternative."""
+    text = "|".join(f"{rule.regex}|{rule.family or ''}" for rule in rules)
+    text = re.sub(r"\\(.)", lambda m: m[1] if not m[1].isalnum() else "|", text)
+    return (
+        frozenset(re.split(r"[|()\[\]?*+^${}/]+", text))
+        | {name for r in rules for name in (r.family, r.major) if name}
+        | {*_ALSO_NAMES}
+    )
+
+
+@functools.cache
+def _extractors() -> tuple[
+    Callable[[str], Any], Callable[[str], Any], Callable[[str], Any], Callable[[str], Any], frozenset[str]
+]:
+    import ua_parser.loaders
+    from ua_parser_rs import DeviceExtractor, OSExtractor, UserAgentExtractor
+
+    browsers, systems, devices = ua_parser.loaders.load_lazy_builtins()
+    return (
+        UserAgentExtractor((r.regex, r.family, r.major, r.minor, r.patch, r.patch_minor) for r in browsers).extract,
+        OSExtractor((r.regex, r.family, r.major, r.minor, r.patch, r.patch_minor) for r in systems).extract,
+        DeviceExtractor((pattern, "i", device, None, None) for device, pattern in _DEVICE_RULES).extract,
+        DeviceExtractor(_programs(devices)).extract,
+        _spelled(browsers) | _spelled(systems),
+    )
+
+
+def build() -> None:
+    """Compile the rules, once a process; about a quarter of a second."""
+    _extractors()
+
+
+def describe(text: str) -> Agent:
+    """Return what a user agent says.
+
+    Privacy:
+        Names come from the rules, never from the text; a version is at most four digits. What a client makes up is
+        `schema.NONE`.
+
+    Cost:
+        About 15 microseconds, linear in the first `LONGEST` characters.
+    """
+    browsers, systems, devices, programs, spelled = _extractors()
+    text = text[:LONGEST]
+    browser, system, device, program = browsers(text), systems(text), devices(text), programs(text)
+    is_bot = program is not None and program.brand != "human"
+    return Agent(
+        "bot" if is_bot else "human",
+        device.family if device is not None else NONE,
+        *_version(system, spelled),
+        *_version(browser, spelled),
+        program.family if is_bot else NONE,
+        program.brand if is_bot else NONE,
+    )
+
+
+def _version(found: Any, spelled: frozenset[str]) -> tuple[str, str]:
+    if found is None or found.family == "Other" or found.family not in spelled:
+        return NONE, NONE
+    major = found.major
+    return found.family, major if major is not None and (_NUMBER.fullmatch(major) or major in spelled) else NONE
