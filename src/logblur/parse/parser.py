@@ -132,28 +132,28 @@ class Parser:
         """Add the lines of a block. Never raises, whatever the bytes."""
         if block.size > self._scratch_size:
             self._scratch(block.size)
-        data, starts, ends = block.data, self._starts, self._ends
+        data = block.data
         found, rejects, directives = kernels.find_fields(
             data, 0, block.size, self._pool, self._limits, self._heads, self._masks, self._stops, self._quoted,
-            self._widths, self._max_line, starts, ends, self._lines, self._bad_at, self._bad,
+            self._widths, self._max_line, self._starts, self._ends, self._lines, self._bad_at, self._bad,
         )  # fmt: skip
         reasons = np.zeros(found, np.uint8)
         scalars = self._scalars(data, found, reasons)
         reject_at, reject_reasons = self._bad_at[:rejects].astype(np.int64), self._bad[:rejects].copy()
         lines = self._lines[:found]
+        keep: Any
         if reasons.any():
             keep, drop = np.flatnonzero(reasons == 0), np.flatnonzero(reasons)
             reject_at = np.concatenate([reject_at, lines[drop]])
             reject_reasons = np.concatenate([reject_reasons, reasons[drop]])
             order = np.argsort(reject_at)
             reject_at, reject_reasons = reject_at[order], reject_reasons[order]
-            starts, ends = starts[:, keep], ends[:, keep]
-            scalars = {name: values[keep] for name, values in scalars.items()}
-            found = len(keep)
+        else:
+            keep = slice(found)
         self._rejects.append((reject_at + block.offset, reject_reasons))
         self.rejects += len(reject_at)
         self.directives += directives
-        self._append(data, block.size, found, starts, ends, scalars)
+        self._append(data, block.size, found - np.count_nonzero(reasons), keep, scalars)
 
     def _scalars(self, data: Bytes, rows: int, reasons: Bytes) -> dict[str, npt.NDArray[Any]]:
         """Values of the fields that can refuse a line, wanted or not: times, then statuses, then sizes."""
@@ -173,24 +173,25 @@ class Parser:
         return values
 
     def _append(
-        self, data: Bytes, size: int, rows: int, starts: Codes, ends: Codes, scalars: dict[str, npt.NDArray[Any]]
+        self, data: Bytes, size: int, rows: int, keep: Any, scalars: dict[str, npt.NDArray[Any]]
     ) -> None:
+        """Add the lines ``keep`` of those last found."""
         first, after = self.rows, self.rows + rows
         for name in self.columns:
             self._values[name] = grown(self._values[name], after)
         for name in scalars.keys() & set(self.columns):
-            self._values[name][first:after] = scalars[name]
+            self._values[name][first:after] = scalars[name][keep]
         for k, field in enumerate(self.format.fields):
             spans: dict[str, tuple[Codes, Codes]] = {}
             if field.kind is Kind.REQUEST and field.name and self.texts.keys() & set(_REQUEST_PARTS):
                 parts = np.empty((8, rows), np.int32)
-                kernels.request_parts(data, starts[k], ends[k], rows, parts)
+                kernels.request_parts(data, self._starts[k][keep], self._ends[k][keep], rows, parts)
                 spans = {name: (parts[2 * i], parts[2 * i + 1]) for i, name in enumerate(_REQUEST_PARTS)}
-            elif field.kind is Kind.TEXT and field.name:
-                spans[field.name] = starts[k], ends[k]
+            elif field.kind is Kind.TEXT and self.texts.keys() & {field.name, f"{field.name}_host"}:
+                spans[field.name] = self._starts[k][keep], self._ends[k][keep]
                 if field.name == "referer" and "referer_host" in self.texts:
                     hosts = np.empty((2, rows), np.int32)
-                    kernels.referrer_hosts(data, starts[k], ends[k], rows, hosts)
+                    kernels.referrer_hosts(data, *spans[field.name], rows, hosts)
                     spans["referer_host"] = hosts[0], hosts[1]
             for name in spans.keys() & self.texts.keys():
                 self.texts[name].codes(data, *spans[name], rows, size, self._values[name][first:after])
