@@ -1,0 +1,38 @@
+"""The command line: options -> one library call -> a summary on stderr and an exit code.
+
+One file a command. Command bodies import what they call, so that ``--help`` and ``--version`` import nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from logblur import __version__
+from logblur.cli.ending import ended
+from logblur.cli.inspect import inspect
+from logblur.cli.policy import policy
+from logblur.cli.run import run
+from logblur.cli.warm import warm
+
+__all__ = ["logblur", "main"]
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=False,
+    epilog="Example: logblur run sample_logs -o out",
+)
+@click.version_option(__version__, prog_name="logblur", message="%(prog)s %(version)s")
+def logblur() -> None:
+    """Raw web access logs in, statistics that may be kept out."""
+
+
+for _command in (run, inspect, policy, warm):
+    logblur.add_command(_command)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line with these arguments (those of the process by default) and return the exit code."""
+    return ended(logblur, args)

@@ -131,16 +131,19 @@ def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
 
 
 def _tokens(policy: Policy, plan: Plan) -> tuple[str, ...]:
-    fate = {
-        "open": "A day is published anew with every run until it is sealed.",
-        "sealed": "A day is published once, when it is sealed.",
-    }
-    return (
-        f"A visitor is a token made from {' and '.join(plan.visitor_from)}; `visitors` counts the tokens of a day.",
-        "A client is a token made from remote_addr (an IPv4 address, an IPv6 /56); `min_clients` counts these.",
+    everywhere = (
+        f"A visitor is a token made from {' and '.join(plan.visitor_from)}.",
+        "A client is a token made from remote_addr: an IPv4 address, an IPv6 /56, or the text that stands instead.",
         "Tokens are made from the parsed values before [fields] acts, also where a field is dropped. Only the tokens "
-        "are kept, in the private state, under a random key of the day; while that key exists they are personal data.",
+        "are kept, under a random key of the day; while that key exists they are personal data.",
+    )
+    if not plan.tables:
+        return everywhere
+    again = "once, when it is sealed" if plan.publish == "sealed" else "anew with every run until it is sealed"
+    return (
+        *everywhere,
+        "The measure visitors counts the distinct visitors of a day; min_clients is about its distinct clients.",
+        f"A day is published {again}.",
         f"A day is sealed {policy.visitor.seal_after} past its end or the arrival of its first line, whichever is "
         "later: its key is destroyed, and with it every token.",
-        fate[plan.publish],
     )

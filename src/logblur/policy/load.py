@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from logblur.errors import PolicyError
-from logblur.policy.model import Fields, Input, Policy, Table, Visitor
+from logblur.policy.model import Fields, Input, Policy, Table, Visitor, rules_of
 from logblur.policy.nearest import nearest
 
 BUILT_IN: Final = ("audience", "strict", "records")
@@ -22,6 +23,7 @@ BUILT_IN: Final = ("audience", "strict", "records")
 
 _LARGEST: Final = 1 << 20  # bytes; a policy is a page or two, so more is some other file
 _PLACE: Final = re.compile(r"\(at line ([0-9]+), column ([0-9]+)\)\Z")
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _UNKEYED: Final = frozenset({"hash", "md5", "sha1", "sha256", "sha512", "blake2", "blake2b", "blake3", "crc32"})
 _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "input": Input,
@@ -69,6 +71,11 @@ def decode(raw: bytes) -> Policy:
         place = _PLACE.search(str(error))
         where = f"line {place[1]}, column {place[2]}" if place else "near its end"
         raise PolicyError(f"the policy is not valid TOML ({where})") from None
+    return validate(document)
+
+
+def validate(document: Mapping[str, Any]) -> Policy:
+    """Return the policy that a document says; `PolicyError` names the first key that cannot stand."""
     try:
         return Policy.model_validate(document)
     except ValidationError as error:
@@ -108,6 +115,10 @@ def _refusal(error: ErrorDetails, document: Mapping[str, Any]) -> PolicyError:
             message = "should begin with a letter and hold letters, digits and _ alone"
             if loc[0] == "table":
                 message = "should begin with a small letter and hold small letters, digits and _ alone"
+        case "model_type" | "model_attributes_type":
+            message = "should be a table of keys"
+        case "tuple_type":
+            message = "should be a list"
         case "value_error":
             message = str(context["error"])
         case _:
@@ -122,22 +133,20 @@ def _refusal(error: ErrorDetails, document: Mapping[str, Any]) -> PolicyError:
 def _path(loc: tuple[int | str, ...]) -> str:
     if loc[:1] == ("fields",):
         loc = loc[:2] + loc[3:]  # after the field's name the validator puts its method
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).removeprefix(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in loc).removeprefix(".")
+
+
+def _key(key: str) -> str:
+    """Return a key as TOML writes it: bare where it can be."""
+    return key if _BARE.fullmatch(key) else json.dumps(key)
 
 
 def _keys(loc: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = _SECTIONS.get(str(loc[0]), Policy) if len(loc) > 1 else Policy
     if model is Fields and len(loc) > 2:
-        model = _rules(str(loc[1]))[str(loc[2])]
+        model = rules_of(str(loc[1]))[str(loc[2])]
     return [info.alias or name for name, info in model.model_fields.items()]
 
 
-def _rules(field: str) -> dict[str, type[BaseModel]]:
-    """Return the rule of each method that this field can have."""
-    union = next(kind for kind in get_args(Fields.model_fields[field].annotation) if kind is not type(None))
-    rules: tuple[type[BaseModel], ...] = get_args(get_args(union)[0])
-    return {get_args(rule.model_fields["method"].annotation)[0]: rule for rule in rules}
-
-
 def _methods(loc: tuple[int | str, ...]) -> str:
-    return ", ".join(_rules(str(loc[1])))
+    return ", ".join(rules_of(str(loc[1])))

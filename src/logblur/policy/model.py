@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
@@ -183,6 +183,13 @@ class Fields(_Model):
         return {name: rule for name in type(self).model_fields if (rule := getattr(self, name)) is not None}
 
 
+def rules_of(field: str) -> dict[str, type[Rule]]:
+    """Return the rule of each method that a field can have, by method, in the order they are declared."""
+    union = next(kind for kind in get_args(Fields.model_fields[field].annotation) if kind is not type(None))
+    rules: tuple[type[Rule], ...] = get_args(get_args(union)[0])
+    return {get_args(rule.model_fields["method"].annotation)[0]: rule for rule in rules}
+
+
 class Input(_Model):
     """How logs are read: ``[input]``."""
 
@@ -216,7 +223,7 @@ class Table(_Model):
 class Policy(_Model):
     """A policy file, exactly as written."""
 
-    version: Literal[1]
+    version: Annotated[int, Field(ge=1, le=1)]
     name: Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\z", max_length=64)]
     purpose: Line
     legal_basis: Literal[

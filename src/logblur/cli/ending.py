@@ -1,0 +1,88 @@
+"""How a command ends: every exception becomes one line on stderr and an exit code here, and nowhere else."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn
+
+import click
+
+from logblur.cli.words import say, silence
+from logblur.errors import LogblurError
+
+BUG: Final = 1
+INTERRUPTED: Final = 130
+TERMINATED: Final = 143
+
+_PACKAGE: Final = Path(__file__).parents[1]
+
+
+def ended(command: click.Command, args: Sequence[str] | None = None) -> int:
+    """Run a command to its end and return the exit code (docs/design.md, section 7).
+
+    Privacy:
+        Of an exception that is not logblur's own only its type and place are told: its message may hold bytes of a log.
+    """
+    words = sys.argv[1:] if args is None else args
+    with _sigterm():
+        try:
+            with command.make_context("logblur", list(words)) as context:
+                command.invoke(context)
+            sys.stdout.flush()
+        except click.exceptions.Exit as error:
+            return error.exit_code
+        except click.ClickException as error:
+            hint = (
+                f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
+            )
+            say(f"{error.format_message()}{hint}")
+            return error.exit_code
+        except LogblurError as error:
+            say(str(error))
+            return error.exit_code
+        except BrokenPipeError:
+            silence(sys.stdout)  # its reader has left, and had what it wanted
+            return 0
+        except (KeyboardInterrupt, click.Abort):
+            say("interrupted")
+            return INTERRUPTED
+        except _TerminatedError:
+            say("terminated")
+            return TERMINATED
+        except Exception as error:  # whatever is left is a bug of ours
+            say(f"this is a bug of logblur: {type(error).__name__} at {_place(error)}; please report it")
+            return BUG
+    return 0
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM came. No `Exception`, as `KeyboardInterrupt` is none: nobody on the way may take it for a failure."""
+
+
+@contextmanager
+def _sigterm() -> Iterator[None]:
+    def terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise _TerminatedError
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _place(error: BaseException) -> str:
+    """Return where in logblur it happened: the innermost frame that is ours."""
+    place = "an unknown place"
+    trace = error.__traceback__
+    while trace is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if file.is_relative_to(_PACKAGE):
+            place = f"{file.relative_to(_PACKAGE).as_posix()}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

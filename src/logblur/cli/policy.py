@@ -1,0 +1,94 @@
+"""``logblur policy``: what a policy does, before it does it."""
+
+from __future__ import annotations
+
+import sys
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import click
+
+from logblur.cli.words import printable, put, say
+
+if TYPE_CHECKING:
+    from logblur.policy.explain import Explanation
+
+
+@click.group(no_args_is_help=False, epilog="Example: logblur policy explain audience")
+def policy() -> None:
+    """What a policy does, before it does it."""
+
+
+@policy.command(epilog="Example: logblur policy check audience")
+@click.argument("policy", default="audience")
+def check(policy: str) -> None:
+    """Say whether a POLICY (a file or a built-in name) can be carried out and defended.
+
+    Ends with 2 and one line that names the key at fault where it cannot.
+    """
+    from logblur.policy import load_policy
+    from logblur.policy.resolve import resolve
+
+    plan = resolve(load_policy(policy))
+    say(f"{policy}: ok, {len(plan.tables)} tables, digest {plan.digest[:12]}")
+
+
+@policy.command(epilog="Example: logblur policy show audience > my.toml")
+@click.argument("name")
+def show(name: str) -> None:
+    """Print a built-in policy (audience, strict or records) as a start for one's own."""
+    from logblur.policy.load import builtin_text
+
+    put(builtin_text(name))
+
+
+@policy.command(epilog="Example: logblur policy explain audience")
+@click.argument("policy", default="audience")
+def explain(policy: str) -> None:
+    """Print what a POLICY (a file or a built-in name) makes of each field, table and visitor."""
+    from logblur.policy import load_policy
+    from logblur.policy.explain import explain as explained
+    from logblur.policy.resolve import resolve
+
+    said = load_policy(policy)
+    put(_rendered(explained(said, resolve(said))))
+
+
+def _rendered(explanation: Explanation) -> str:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    def text(value: str) -> Text:  # no markup: a policy's words are data
+        return Text(printable(value))
+
+    def table(*columns: str) -> Table:
+        return Table(*columns, box=None, pad_edge=False, header_style="bold")
+
+    fields = table("field", "method", "becomes", "columns", "reason")
+    for field in explanation.fields:
+        fields.add_row(*map(text, (field.name, field.method, field.becomes, ", ".join(field.columns), field.reason)))
+    tables = table("table", "counts", "by", "measures", "min_clients")
+    for entry in explanation.tables:
+        plan = entry.table
+        counts, by, measures = f"{plan.where}: {entry.counts}", ", ".join(plan.by), ", ".join(plan.measures)
+        tables.add_row(*map(text, (plan.name, counts, by, measures, str(plan.min_clients))))
+
+    shown = sys.stdout.isatty()
+    page = StringIO()
+    console = Console(file=page, force_terminal=shown, width=None if shown else 120, highlight=False)
+    for name, value in (
+        ("policy", f"{explanation.name}, digest {explanation.digest}"),
+        ("purpose", explanation.purpose),
+        ("legal basis", explanation.legal_basis),
+        ("retention", explanation.retention),
+    ):
+        console.print(text(f"{name:12}{value}"), soft_wrap=True)
+    console.print()
+    console.print(fields)
+    console.print()
+    console.print(tables if explanation.tables else text("no tables: for records alone, which stay personal data"))
+    console.print()
+    for sentence in explanation.tokens:
+        console.print(text(sentence), soft_wrap=True)
+    return "".join(f"{line.rstrip()}\n" for line in page.getvalue().splitlines())
