@@ -67,7 +67,6 @@ _SUSPECT: Final = r"[0-9@]|eyJ|::"  # without one of these a segment holds nothi
 _RUN: Final = r"[0-9A-Za-z]{20,}"
 _MIXED: Final = r"[0-9][A-Za-z]|[A-Za-z][0-9]"
 
-_IBAN_START: Final = re.compile(r"(?=([A-Za-z]{2})[0-9]{2}(?:[ -]?[0-9A-Za-z]){11})")
 _IBAN_LENGTH: Final = {
     entry[:2]: int(entry[2:])
     for entry in (
@@ -78,6 +77,9 @@ _IBAN_LENGTH: Final = {
         "YE30"
     ).split()
 }  # Source: the SWIFT IBAN registry
+_COUNTRY: Final = "|".join(_IBAN_LENGTH)
+_IBAN: Final = rf"(?i)(?:{_COUNTRY})[0-9]{{2}}(?:[ -]?[0-9A-Z]){{11}}"
+_IBAN_START: Final = re.compile(rf"(?=({_COUNTRY})[0-9]{{2}})", re.IGNORECASE | re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
 _DOUBLED: Final = bytes.maketrans(b"0123456789", b"0246813579")  # twice the digit, its two digits added
 _WORD: Final = re.compile(r"[0-9A-Za-z_-]{20,}={0,2}")
@@ -180,15 +182,16 @@ def _settled(segments: pl.Series) -> pl.Series:
         before = settled.gather(moving)
         after = _treated(before) if len(before) else before
         moved = before != after
-        moving = moving.filter(moved)
-        settled = settled.scatter(moving, after.filter(moved) if left else _TOKEN)
+        moving, after = moving.filter(moved), after.filter(moved)
+        settled = settled.scatter(moving, after if left else _TOKEN)
+        moving = moving.filter(after.str.contains(_SUSPECT))
     return settled
 
 
 def _treated(segments: pl.Series) -> pl.Series:
     for pattern, name in _EARLY:
         segments = segments.str.replace_all(pattern, name)
-    iban = segments.str.contains(r"[A-Za-z]{2}[0-9]{2}(?:[ -]?[0-9A-Za-z]){11}")
+    iban = segments.str.contains(_IBAN)
     card = segments.str.contains(r"[0-9](?:[ -]?[0-9]){12}")
     segments = segments.scatter(iban.arg_true(), [_without_ibans(text) for text in segments.filter(iban)])
     segments = segments.scatter(card.arg_true(), [_DIGITS.sub(_without_cards, text) for text in segments.filter(card)])
@@ -204,8 +207,8 @@ def _without_ibans(text: str) -> str:
     for start in _IBAN_START.finditer(text):
         if start.start() < done:
             continue
-        length = _IBAN_LENGTH.get(start[1].upper(), 0)
-        found = re.compile(rf"[0-9A-Za-z](?:[ -]?[0-9A-Za-z]){{{length - 1}}}").match(text, start.start()) if length else None
+        length = _IBAN_LENGTH[start[1].upper()]
+        found = re.compile(rf"[0-9A-Za-z](?:[ -]?[0-9A-Za-z]){{{length - 1}}}").match(text, start.start())
         if found is not None:
             compact = re.sub("[ -]", "", found[0])
             # Check digits (ISO 7064): the first four characters moved to the end, letters as 10 to 35, rest 1 by 97.
