@@ -3,10 +3,10 @@
     python benchmarks/data.py --lines 1000000 --seed 1 -o busy.log
 
 A million lines are a day, always, so that ten times the lines are ten days and not a day ten times as busy. What is
-drawn follows the structure of real combined logs. Public ones of 3,500 to 32,000 lines have 155 to 240 bytes a line, 6 to
-45 lines an address (the ten busiest send 16 to 20 %), 3 to 14 lines a path (the ten most visited draw 26 to 46 %), 28 to
-41 % of requests without a referrer, an agent for every three addresses, 9 to 25 % of other statuses than 200 and, on one of
-interest to crawlers, 30 % bots. A million lines of this generator have
+drawn follows the structure of real combined logs. Public ones of 3,500 to 32,000 lines have 155 to 240 bytes a line, 6
+to 45 lines an address (the ten busiest send 16 to 20 %), 3 to 14 lines a path (the ten most visited draw 26 to 46 %),
+28 to 41 % of requests without a referrer, an agent for every three addresses, 9 to 25 % of other statuses than 200 and,
+on one that crawlers like, 30 % bots. A million lines of this generator have
 
     bytes a line                240 to 260
     addresses                   36,000 to 45,000, one in eight IPv6; half of a day's people come every day
@@ -51,7 +51,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def chunks(lines: int, seed: int) -> Iterator[pa.Buffer]:
-    """Yield the log, a chunk of whole lines at a time. The same arguments give the same bytes."""
+    """Yield the log in chunks of whole lines. A seed gives the same lines, however many are asked for."""
     for first in range(0, lines, CHUNK):
         yield _chunk(first, min(CHUNK, lines - first), seed)
 
@@ -114,8 +114,9 @@ def shop(seed: int) -> Shop:
     )
 
 
-def _chunk(first: int, n: int, seed: int) -> pa.Buffer:
-    """Return lines first to first + n as one buffer."""
+def _chunk(first: int, wanted: int, seed: int) -> pa.Buffer:
+    """Return lines from ``first`` on as one buffer. A whole chunk is drawn, so that shorter logs are beginnings."""
+    n = CHUNK
     store = shop(seed)
     rng = np.random.default_rng([seed, 1, first])
     clients, client_texts = _clients(first // LINES_A_DAY, seed)
@@ -143,7 +144,7 @@ def _chunk(first: int, n: int, seed: int) -> pa.Buffer:
         store.agents.take(pa.array(agent[order])),
     ]
     junk = np.flatnonzero(rng.random(n) < HOSTILE_SHARE / 4)
-    return _joined(columns, junk, rng)
+    return _joined(columns, junk, rng, wanted)
 
 
 def _sessions(rng: np.random.Generator, n: int, clients: Ints, store: Shop) -> tuple[Ints, Ints, Ints, Ints, Ints]:
@@ -152,7 +153,7 @@ def _sessions(rng: np.random.Generator, n: int, clients: Ints, store: Shop) -> t
     A person's session is a page and what belongs to it, and again; a bot fetches pages one by one, seldom more.
     """
     people = len(clients)
-    lengths = 1 + rng.geometric(1 / 11, n // 8)
+    lengths = 1 + rng.geometric(1 / 11, n // 2)  # each at least 2: enough for n lines
     lengths = lengths[: np.searchsorted(np.cumsum(lengths), n) + 1]
     owner = np.repeat(np.arange(len(lengths)), lengths)[:n]
     robot = rng.random(len(lengths)) < BOT_SHARE
@@ -254,8 +255,8 @@ def _answers(rng: np.random.Generator, kind: Ints, item: Ints) -> pa.Array:
     return pc.binary_join_element_wise(texts, "", " ").cast(pa.binary())
 
 
-def _joined(columns: list[pa.Array], junk: Ints, rng: np.random.Generator) -> pa.Buffer:
-    """Return the rows as lines; junk rows are lines of random bytes or lines cut within."""
+def _joined(columns: list[pa.Array], junk: Ints, rng: np.random.Generator, wanted: int) -> pa.Buffer:
+    """Return the first rows as lines; junk rows are lines of random bytes or lines cut within."""
     lines = pc.binary_join_element_wise(*columns, pa.scalar(b"", pa.binary()))
     mask = np.zeros(len(lines), bool)
     mask[junk] = True
@@ -267,14 +268,15 @@ def _joined(columns: list[pa.Array], junk: Ints, rng: np.random.Generator) -> pa
             spoilt.append(rng.bytes(int(rng.integers(1, 400))).replace(b"\n", b"") + b"\n")
     lines = pc.replace_with_mask(lines, pa.array(mask), pa.array(spoilt, pa.binary()))
     _, offsets, data = lines.buffers()
-    ends = np.frombuffer(offsets, np.int32)[[lines.offset, lines.offset + len(lines)]].tolist()
+    ends = np.frombuffer(offsets, np.int32)[[lines.offset, lines.offset + wanted]].tolist()
     return data[ends[0] : ends[1]]
 
 
 @cache
 def _weights(n: int, skew: float) -> npt.NDArray[np.float64]:
     weights = np.cumsum(np.arange(1, n + 1, dtype=np.float64) ** -skew)
-    return weights / weights[-1]
+    weights /= weights[-1]
+    return weights
 
 
 def _zipf(rng: np.random.Generator, n: int, draws: int, skew: float) -> Ints:
