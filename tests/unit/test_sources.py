@@ -27,7 +27,7 @@ LINES = b"".join(b"192.0.2.%d - - [10/Nov/2026] request %d\n" % (i % 250, i * i)
 
 def zstd(data: bytes) -> bytes:
     """One frame with a checksum of its own content size."""
-    return pa.compress(data, "zstd", asbytes=True)
+    return bytes(pa.compress(data, "zstd", asbytes=True))
 
 
 ARCHIVES: dict[str, Callable[[bytes], bytes]] = {
