@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.aggregate.kernels import (
-    arrange, collect, extend, gather, intern, order_of, select, total, transpose,
-)  # fmt: skip
+    Members,
+    arrange,
+    collect,
+    extend,
+    gather,
+    intern,
+    merge_lists,
+    merge_people,
+    order_of,
+    select,
+    total,
+)
 from logblur.jit import Codes, Ints, Words
 from logblur.policy.plan import Plan, TablePlan
 from logblur.schema import KEY_TYPES, UNIVERSES, Partial, Protected, Universe
@@ -24,6 +35,7 @@ SEEDS: Final[Words] = np.frombuffer(secrets.token_bytes(16), np.uint64) | np.uin
 """Of the hash tables of this process. No result depends on them."""
 
 _EPOCH = date(1970, 1, 1)
+_HOURS = pa.array(range(24), pa.int8())
 
 
 def aggregate(protected: Protected, plan: Plan) -> list[Partial]:
@@ -49,7 +61,8 @@ def aggregate(protected: Protected, plan: Plan) -> list[Partial]:
         batch = batch.take(pa.array(np.argsort(dates, kind="stable")))
         dates = batch.column("date").to_numpy()
     # coded before the rows are cut into days: the cost of a dictionary is paid once a batch, not once a day
-    columns = {name: _Column.of(batch.column(name)) for name in _names(plan.tables)}
+    names = dict.fromkeys(name for table in plan.tables for name in table.by)
+    columns = {name: _Column.of(name, batch.column(name)) for name in names}
     bounds = [0, *(np.flatnonzero(dates[1:] != dates[:-1]) + 1).tolist(), len(dates)]
     return [
         _of_day(
@@ -58,7 +71,7 @@ def aggregate(protected: Protected, plan: Plan) -> list[Partial]:
             {name: column.slice(start, stop) for name, column in columns.items()},
             plan.tables,
         )
-        for start, stop in zip(bounds, bounds[1:], strict=False)
+        for start, stop in pairwise(bounds)
         if stop > start
     ]
 
@@ -77,31 +90,28 @@ def merge(partials: Sequence[Partial]) -> Partial:
         ValueError: Nothing to merge, or partials of different days or tables.
 
     Cost:
-        Linear in people and (group, person) pairs of all partials, plus a sort of the distinct key values; memory for
-        the result and 12 bytes per pair of the largest table. Many partials are merged a few at a time in the memory
-        of their union.
+        Two at a time, each time linear in their people and (group, person) pairs, plus a sort of the distinct key
+        values; memory for the result beside the two. n partials of equal size cost log2(n) times one such pass.
     """
     if len({(partial.day, *partial.tables) for partial in partials}) != 1:
         raise ValueError("only partials of one day and the same tables are merged")
-    if len(partials) == 1:
-        return partials[0]
-    ids, people = _people(
-        np.concatenate([partial.people.column("visitor").to_numpy() for partial in partials]),
-        np.concatenate([partial.people.column("client").to_numpy() for partial in partials]),
-    )
-    firsts = np.cumsum([0, *(partial.people.num_rows for partial in partials)])
-    maps = [ids[start:stop] for start, stop in zip(firsts, firsts[1:], strict=False)]
-    names = partials[0].tables
-    return Partial(
-        partials[0].day, people, {name: _union([p.tables[name] for p in partials], maps, people.num_rows) for name in names}
-    )
+    while len(partials) > 1:
+        partials = [_of_two(*partials[at : at + 2]) for at in range(0, len(partials), 2)]
+    return partials[0]
 
 
-def lists(table: pa.Table) -> tuple[Ints, npt.NDArray[np.uint32]]:
+def lists(table: pa.Table) -> tuple[Ints, Members]:
     """Return the ``people`` of a partial's table as CSR: (offsets, members)."""
-    people = table.column("people").combine_chunks()
+    people = whole(table.column("people"))
     lengths = pc.list_value_length(people).to_numpy(zero_copy_only=False)
     return np.append(0, np.cumsum(lengths, dtype=np.int64)), people.flatten().to_numpy()
+
+
+def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array, without a copy where it is one already."""
+    if isinstance(column, pa.ChunkedArray):
+        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return column
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,103 +131,115 @@ class _Column:
     size: int
 
     @classmethod
-    def of(cls, array: pa.Array) -> _Column:
-        values = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-        ranks = pc.rank(values.dictionary, tiebreaker="dense").to_numpy().astype(np.int32) - np.int32(1)
-        return cls(values, values.indices.to_numpy(), ranks, int(ranks.max(initial=-1)) + 1)
+    def of(cls, name: str, column: pa.Array | pa.ChunkedArray) -> _Column:
+        column = whole(column)
+        if name == "hour":  # its own code
+            column = pa.DictionaryArray.from_arrays(column.cast(pa.int32()), _HOURS)
+        elif not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        ranks = pc.rank(column.dictionary, tiebreaker="dense").to_numpy().astype(np.int32) - np.int32(1)
+        return cls(column, column.indices.to_numpy(), ranks, int(ranks.max(initial=-1)) + 1)
 
     def slice(self, start: int, stop: int) -> _Column:
         return _Column(self.values.slice(start, stop - start), self.codes[start:stop], self.ranks, self.size)
 
-    def take(self, rows: Codes, kind: pa.DataType) -> pa.Array:
-        return self.values.take(pa.array(rows)).cast(kind)
-
-
-def _names(tables: Sequence[TablePlan]) -> list[str]:
-    return list(dict.fromkeys(name for table in tables for name in table.by))
-
 
 def _of_day(day: date, batch: pa.RecordBatch, columns: Mapping[str, _Column], tables: Sequence[TablePlan]) -> Partial:
     ids, people = _people(batch.column("visitor").to_numpy(), batch.column("client").to_numpy())
-    starts, order = arrange(ids, people.num_rows)
     parts, sizes = batch.column("universe").to_numpy(), batch.column("bytes").to_numpy()
-    grouped = {}
-    for table in tables:
+    grouped: dict[str, pa.Table] = {}
+    for where in dict.fromkeys(table.where for table in tables):
         wanted = np.zeros(len(Universe), np.bool_)
-        wanted[list(UNIVERSES[table.where])] = True
-        by = {name: columns[name] for name in table.by}
-        keys, groups = _keys(select(parts, wanted), by)
-        requests, size, example = total(keys, sizes, groups)
-        offsets, members = collect(starts, gather(keys, order), groups)
-        grouped[table.name] = _table(by, example, requests, size, offsets, members)
-    return Partial(day, people, grouped)
+        wanted[list(UNIVERSES[where])] = True
+        rows = select(parts, wanted)
+        order, people_of = arrange(ids, rows, people.num_rows)
+        for table in (table for table in tables if table.where == where):
+            by = {name: columns[name] for name in table.by}
+            keys, groups = _keys(by, rows)
+            requests, size, example = total(keys, rows, sizes, groups)
+            present = np.flatnonzero(requests)
+            offsets, members = collect(gather(keys, order), people_of, groups)
+            csr = np.append(offsets[present], len(members)), members
+            grouped[table.name] = _table(by, example[present], requests[present], size[present], csr)
+    return Partial(day, people, {table.name: grouped[table.name] for table in tables})
 
 
-def _union(tables: Sequence[pa.Table], maps: Sequence[Codes], people: int) -> pa.Table:
-    joined = pa.concat_tables([table.drop_columns("people") for table in tables])
-    by = {name: _Column.of(joined.column(name).combine_chunks()) for name in joined.column_names[:-2]}
-    csr = [lists(table) for table in tables]
-    lengths = np.concatenate([np.diff(offsets) for offsets, _ in csr])
-    members = np.concatenate([gather(ids, members) for ids, (_, members) in zip(maps, csr, strict=True)])
-    keys, groups = _keys(np.zeros(joined.num_rows, np.int32), by)
-    requests, size, example = np.zeros(groups, np.int64), np.zeros(groups, np.int64), np.zeros(groups, np.int32)
-    np.add.at(requests, keys, joined.column("requests").to_numpy())
-    np.add.at(size, keys, joined.column("bytes").to_numpy())
-    example[keys] = np.arange(len(keys), dtype=np.int32)
-    starts, by_person = transpose(np.append(0, np.cumsum(lengths)), members, keys, people)
-    return _table(by, example, requests, size, *collect(starts, by_person, groups))
+def _of_two(a: Partial, b: Partial | None = None) -> Partial:
+    if b is None:
+        return a
+    client, visitor, *maps = merge_people(_words(a.people), _words(b.people))
+    tables = {name: _union(a.tables[name], b.tables[name], *maps) for name in a.tables}
+    return Partial(a.day, pa.table({"visitor": visitor, "client": client}), tables)
+
+
+def _words(people: pa.Table) -> tuple[Words, Words]:
+    return people.column("client").to_numpy(), people.column("visitor").to_numpy()
+
+
+def _union(a: pa.Table, b: pa.Table, map_a: Members, map_b: Members) -> pa.Table:
+    joined = pa.concat_tables([a, b])
+    rows = np.arange(joined.num_rows, dtype=np.int32)
+    by = {name: _Column.of(name, joined.column(name)) for name in joined.column_names[:-3]}
+    keys, groups = _keys(by, rows)
+    requests, size = np.zeros(groups, np.int64), np.zeros(groups, np.int64)
+    of_a, of_b = np.full(groups, -1, np.int32), np.full(groups, -1, np.int32)
+    for of, table, own in ((of_a, a, keys[: a.num_rows]), (of_b, b, keys[a.num_rows :])):
+        of[own] = rows[: len(own)]
+        requests[own] += table.column("requests").to_numpy()  # the keys of one table are distinct
+        size[own] += table.column("bytes").to_numpy()
+    present = np.flatnonzero(requests)
+    from_a, from_b = of_a[present], of_b[present]
+    (offsets_a, members_a), (offsets_b, members_b) = lists(a), lists(b)
+    csr = merge_lists(offsets_a, gather(map_a, members_a), from_a, offsets_b, gather(map_b, members_b), from_b)
+    example = np.where(from_a >= 0, from_a, from_b + np.int32(a.num_rows))
+    return _table(by, example, requests[present], size[present], csr)
 
 
 def _people(visitor: Words, client: Words) -> tuple[Codes, pa.Table]:
-    """Return a person's number for each row, and the people, by client and visitor: the clients of a list of people
-    then lie side by side in memory, and equal rows give equal people."""
+    """Return a person's number for each row, and the people, sorted by client and visitor."""
     codes, clients, visitors = intern(client, visitor, SEEDS)
     order = order_of(clients, visitors)
-    ids = np.empty(len(order), np.int32)
-    ids[order] = np.arange(len(order), dtype=np.int32)
     people = pa.table({"visitor": gather(visitors, order), "client": gather(clients, order)})
-    return gather(ids, codes), people
+    return gather(_ranks(order), codes), people
 
 
-def _keys(keys: Codes, by: Mapping[str, _Column]) -> tuple[Codes, int]:
-    """Return for each row a number below the second result that sorts as its key columns do; -1 stays -1.
+def _keys(by: Mapping[str, _Column], rows: Codes) -> tuple[Codes, int]:
+    """Return for each of the rows a number below the second result that sorts as its key columns do.
 
     A number is the ranks of the columns as digits. Not every number need occur; where too few would, they are
     numbered anew, so that arrays over all groups stay as short as a few rows.
     """
-    groups = 1
+    keys, groups = np.zeros(len(rows), np.int32), 1
     for column in by.values():
-        if groups * column.size <= 4 * len(keys) + 1024:
-            extend(keys, column.codes, column.ranks, column.size)
+        if groups * column.size <= 4 * len(rows) + 1024:
+            extend(keys, column.codes, rows, column.ranks, column.size)
             groups *= column.size
         else:
-            rows = np.flatnonzero(keys >= 0)
-            wide = keys[rows].astype(np.uint64) * np.uint64(column.size)
-            wide += column.ranks[column.codes[rows]].astype(np.uint64)
+            wide = keys.astype(np.uint64) * np.uint64(column.size) + gather(
+                column.ranks, gather(column.codes, rows)
+            ).astype(np.uint64)
             codes, distinct, _ = intern(wide, np.zeros_like(wide), SEEDS)
-            ranks = np.empty(len(distinct), np.int32)
-            ranks[np.argsort(distinct)] = np.arange(len(distinct), dtype=np.int32)
-            keys[rows] = ranks[codes]
-            groups = len(distinct)
+            keys, groups = gather(_ranks(np.argsort(distinct)), codes), len(distinct)
     return keys, groups
 
 
+def _ranks(order: npt.NDArray[np.integer[Any]]) -> Codes:
+    """Return the inverse of a permutation."""
+    ranks = np.empty(len(order), np.int32)
+    ranks[order] = np.arange(len(order), dtype=np.int32)
+    return ranks
+
+
 def _table(
-    by: Mapping[str, _Column],
-    example: Codes,
-    requests: Ints,
-    size: Ints,
-    offsets: Ints,
-    members: npt.NDArray[np.uint32],
+    by: Mapping[str, _Column], example: Codes, requests: Ints, size: Ints, csr: tuple[Ints, Members]
 ) -> pa.Table:
-    """Return the groups that have rows, sorted by their keys, as a table of a partial."""
-    present = np.flatnonzero(requests)
-    bounds = pa.array(np.append(offsets[present], len(members)), pa.int32())
+    """Return groups as a table of a partial; ``example`` is a row of each, by which its keys are looked up."""
+    rows = pa.array(example)
     return pa.table(
-        {name: column.take(example[present], KEY_TYPES[name]) for name, column in by.items()}
+        {name: column.values.take(rows).cast(KEY_TYPES[name]) for name, column in by.items()}
         | {
-            "requests": requests[present],
-            "bytes": size[present],
-            "people": pa.ListArray.from_arrays(bounds, pa.array(members)),
+            "requests": requests,
+            "bytes": size,
+            "people": pa.ListArray.from_arrays(pa.array(csr[0], pa.int32()), pa.array(csr[1])),
         }
     )

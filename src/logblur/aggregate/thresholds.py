@@ -10,13 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logblur.aggregate.kernels import collect, count_distinct, intern, transpose
+from logblur.aggregate.kernels import Members, collect, count_distinct, intern, transpose
 from logblur.aggregate.partials import SEEDS, lists
 from logblur.jit import Codes, Ints
 from logblur.policy.plan import TablePlan
 from logblur.schema import KEY_TYPES, OTHER, Partial
-
-Members = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,10 +60,10 @@ def release(partial: Partial, tables: Sequence[TablePlan]) -> dict[str, Released
         Linear in the (group, person) pairs for each level, and a sort of the published rows; no Python object per
         group or pair.
     """
-    nothing = np.zeros(partial.people.num_rows, np.uint64)
-    visitors, distinct_visitors, _ = intern(partial.people.column("visitor").to_numpy(), nothing, SEEDS)
-    clients, distinct_clients, _ = intern(partial.people.column("client").to_numpy(), nothing, SEEDS)
-    people = _People(visitors, len(distinct_visitors), clients, len(distinct_clients))
+    visitor, client = (partial.people.column(name).to_numpy() for name in ("visitor", "client"))
+    visitors, distinct, _ = intern(visitor, np.zeros_like(visitor), SEEDS)
+    clients = np.cumsum(np.append(True, client[1:] != client[:-1])[: len(client)], dtype=np.int32)  # people are sorted
+    people = _People(visitors, len(distinct), clients, len(clients) + 1)
     return {table.name: _release(partial.tables[table.name], table, people) for table in tables}
 
 
@@ -104,8 +102,7 @@ def _release(groups: pa.Table, table: TablePlan, people: _People) -> Released:
     requests = int(levels[0].requests.sum())
     clients = int(_distinct_clients(people, levels[0].members)[0])
     rows = pa.concat_tables(
-        _rows(groups, table, people, level, cells, np.flatnonzero(cells.clients >= table.min_clients))
-        for level, cells in enumerate(levels)
+        _rows(groups, table, people, cells, np.flatnonzero(cells.clients >= table.min_clients)) for cells in levels
     ).sort_by([(name, "ascending") for name in table.by])
     top = levels[-1]
     if top.depth == 0 and top.clients[0] < table.min_clients and rows.num_rows:
@@ -135,8 +132,7 @@ def _levels(groups: pa.Table, table: TablePlan, people: _People) -> list[_Cells]
         first = np.flatnonzero(begins)
         targets = np.full(len(cells.example), -1, np.int32)
         targets[few] = np.cumsum(begins) - 1
-        starts, by_person = transpose(cells.offsets, cells.members, targets, len(people.client))
-        offsets, members = collect(starts, by_person, len(first))
+        offsets, members = collect(*transpose(cells.offsets, cells.members, targets, len(people.client)), len(first))
         cells = _Cells(
             cells.depth - 1,
             cells.example[few[first]],
@@ -150,7 +146,7 @@ def _levels(groups: pa.Table, table: TablePlan, people: _People) -> list[_Cells]
     return levels
 
 
-def _rows(groups: pa.Table, table: TablePlan, people: _People, level: int, cells: _Cells, which: Ints) -> pa.Table:
+def _rows(groups: pa.Table, table: TablePlan, people: _People, cells: _Cells, which: Ints) -> pa.Table:
     """Return some cells of a level as rows, with what `_absorb` needs to find a cell again."""
     keys = {
         name: groups.column(name).take(pa.array(cells.example[which]))
@@ -166,7 +162,6 @@ def _rows(groups: pa.Table, table: TablePlan, people: _People, level: int, cells
             "bytes": cells.bytes[which],
             "clients": cells.clients[which],
             "depth": np.full(len(which), cells.depth),
-            "level": np.full(len(which), level),
             "cell": which,
         }
     )
@@ -179,7 +174,7 @@ def _absorb(rows: pa.Table, groups: pa.Table, table: TablePlan, people: _People,
     """
     smallest = int(np.argmin(rows.column("clients").to_numpy()))  # the first of them in key order
     row = rows.slice(smallest, 1).to_pylist()[0]
-    top, cells = levels[-1], levels[row["level"]]
+    top, cells = levels[-1], levels[len(table.by) - row["depth"]]
     members = np.append(top.members, cells.members[cells.offsets[row["cell"]] : cells.offsets[row["cell"] + 1]])
     leftover = _Cells(
         0,
@@ -194,7 +189,7 @@ def _absorb(rows: pa.Table, groups: pa.Table, table: TablePlan, people: _People,
         [
             rows.slice(0, smallest),
             rows.slice(smallest + 1),
-            _rows(groups, table, people, len(levels) - 1, leftover, np.array([0])),
+            _rows(groups, table, people, leftover, np.array([0])),
         ]
     ).sort_by([(name, "ascending") for name in table.by])
 

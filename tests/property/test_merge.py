@@ -1,0 +1,140 @@
+"""Partials form a commutative monoid: however rows are cut and united, the same comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logblur.aggregate import aggregate, merge, release
+from logblur.policy.plan import Plan, TablePlan
+from logblur.schema import Partial, Protected
+
+UTC = ZoneInfo("UTC")
+MEASURES = ("requests", "visitors", "bytes")
+TABLES = (
+    TablePlan("traffic", "all", ("hour", "method"), MEASURES, 2),
+    TablePlan("pages", "page", ("site", "path"), MEASURES, 3),
+    TablePlan("errors", "error", ("path",), MEASURES, 2),
+)
+PLAN = Plan("test", "0" * 64, {}, (), (), TABLES, (), 16, 32, UTC, UTC, "", "auto", 0.05, timedelta(2), "open")
+
+Row = tuple[Any, ...]
+"""date, universe, bytes, visitor, client, hour, method, site, path."""
+
+ONE_DAY = st.tuples(
+    st.just(19000),
+    st.sampled_from([0, 2, 4, 5, 6]),
+    st.integers(0, 10**13),
+    st.integers(0, 9) | st.integers(2**64 - 3, 2**64 - 1),
+    st.integers(0, 6),
+    st.integers(0, 3),
+    st.sampled_from(["GET", "POST"]),
+    st.sampled_from(["a", "b"]),
+    st.sampled_from(["/", "/x", "/y", "é"]),
+)
+
+
+def protected(rows: Sequence[Row], shuffled: Sequence[str] = ()) -> Protected:
+    """The rows as a batch; ``shuffled`` are the first dictionary values of paths, used or not."""
+    names = ("date", "universe", "bytes", "visitor", "client", "hour", "method", "site", "path")
+    kinds = (pa.int32(), pa.int8(), pa.int64(), pa.uint64(), pa.uint64(), pa.int8(), *[pa.string()] * 3)
+    columns = {
+        name: pa.array([row[place] for row in rows], kind)
+        for place, (name, kind) in enumerate(zip(names, kinds, strict=True))
+    }
+    for name in ("method", "site", "path"):
+        values = list(dict.fromkeys([*(shuffled if name == "path" else ()), *columns[name].to_pylist()]))
+        codes = pa.array([values.index(value) for value in columns[name].to_pylist()], pa.int32())
+        columns[name] = pa.DictionaryArray.from_arrays(codes, pa.array(values, pa.string()))
+    return Protected(pa.RecordBatch.from_pydict(columns), 0)
+
+
+def one(rows: Sequence[Row], shuffled: Sequence[str] = ()) -> Partial:
+    """The partial of rows of one day."""
+    (partial,) = aggregate(protected(rows, shuffled), PLAN)
+    return partial
+
+
+def same(a: Partial, b: Partial) -> bool:
+    """Whether two partials are equal, types and order of rows included."""
+    return a.day == b.day and a.people.equals(b.people) and list(a.tables) == list(b.tables) and all(
+        a.tables[name].equals(b.tables[name]) for name in a.tables
+    )  # fmt: skip
+
+
+@settings(deadline=None)  # kernels compile on their first call
+@given(st.data(), st.lists(ONE_DAY, min_size=1, max_size=40))
+def test_order_of_rows(data: st.DataObject, rows: list[Row]) -> None:
+    """Equal sets of rows give equal partials, whatever their order and that of the dictionaries."""
+    shuffled = data.draw(st.permutations(rows))
+    values = data.draw(st.permutations(["unused", "é", "/y", "/x", "/", "~"]))
+    assert same(one(rows), one(shuffled, values))
+
+
+@settings(deadline=None)  # kernels compile on their first call
+@given(st.data(), st.lists(ONE_DAY, min_size=1, max_size=40))
+def test_any_split(data: st.DataObject, rows: list[Row]) -> None:
+    """Any split of rows into partials, merged in any order and grouping, gives the partial of all rows at once."""
+    owners = data.draw(st.lists(st.integers(0, 4), min_size=len(rows), max_size=len(rows)))
+    parts = [[row for row, own in zip(rows, owners, strict=True) if own == owner] for owner in sorted(set(owners))]
+    partials = data.draw(st.permutations([one(part) for part in parts]))
+    whole = one(rows)
+    assert same(whole, merge(partials))
+    cut = data.draw(st.integers(0, len(partials)))
+    left, right = partials[:cut], partials[cut:]
+    grouped = [merge(side) for side in (left, right) if side]
+    assert same(whole, merge(grouped))
+    released = release(merge(grouped), TABLES)
+    expected = release(whole, TABLES)
+    assert all(expected[name].rows.equals(released[name].rows) for name in expected)
+
+
+@settings(deadline=None)  # kernels compile on their first call
+@given(st.lists(ONE_DAY, min_size=1, max_size=20), st.lists(ONE_DAY, min_size=1, max_size=20))
+def test_commutative(a: list[Row], b: list[Row]) -> None:
+    """The order of two partials does not matter."""
+    assert same(merge([one(a), one(b)]), merge([one(b), one(a)]))
+
+
+@settings(deadline=None)  # kernels compile on their first call
+@given(st.lists(ONE_DAY, min_size=1, max_size=20), st.integers(2, 5))
+def test_idempotent_people(rows: list[Row], times: int) -> None:
+    """Merging a partial with itself adds requests and bytes and no person."""
+    single = one(rows)
+    merged = merge([single] * times)
+    assert single.people.equals(merged.people)
+    for name, table in single.tables.items():
+        assert table.column("people").equals(merged.tables[name].column("people"))
+        for measure in ("requests", "bytes"):
+            assert [n * times for n in table.column(measure).to_pylist()] == merged.tables[name].column(
+                measure
+            ).to_pylist()
+
+
+@settings(deadline=None)  # kernels compile on their first call
+@given(st.lists(st.tuples(st.integers(18990, 19010), ONE_DAY), max_size=40))
+def test_days_are_apart(dated: list[tuple[int, Row]]) -> None:
+    """A batch of many days, in any order, gives the partials that its days give one by one, by date."""
+    rows = [(day, *row[1:]) for day, row in dated]
+    partials = aggregate(protected(rows), PLAN)
+    days = sorted({row[0] for row in rows})
+    assert len(days) == len(partials)
+    for day, partial in zip(days, partials, strict=True):
+        assert same(one([row for row in rows if row[0] == day]), partial)
+
+
+def test_other_days_and_tables_are_refused() -> None:
+    """Partials of different days or tables are not merged, nor are none at all."""
+    row = (19000, 4, 1, 1, 1, 0, "GET", "a", "/")
+    partial = one([row])
+    other_tables = Partial(partial.day, partial.people, {"traffic": partial.tables["traffic"]})
+    for wrong in ([], [partial, one([(19001, *row[1:])])], [partial, other_tables]):
+        with pytest.raises(ValueError, match="one day"):
+            merge(wrong)

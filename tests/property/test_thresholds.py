@@ -1,0 +1,353 @@
+"""Thresholds against a slow, obvious reference: dicts of sets, one group after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logblur.aggregate import Released, aggregate, merge, release
+from logblur.policy.plan import Plan, TablePlan
+from logblur.schema import NONE, OTHER, UNIVERSES, Partial, Protected
+
+Key = tuple[Any, ...]
+BY = ("hour", "site", "path")
+UTC = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One protected row; the keys in the order of `BY`."""
+
+    client: int
+    visitor: int
+    size: int
+    key: Key
+    universe: int = 4
+
+
+@dataclass
+class Cell:
+    """What the reference knows of a group."""
+
+    requests: int = 0
+    size: int = 0
+    clients: set[int] = field(default_factory=set)
+    visitors: set[int] = field(default_factory=set)
+
+    def add(self, other: Cell) -> None:
+        """Unite with another cell."""
+        self.requests += other.requests
+        self.size += other.size
+        self.clients |= other.clients
+        self.visitors |= other.visitors
+
+
+def in_key_order(key: Key) -> tuple[tuple[bool, Any], ...]:
+    """Ascending, nulls last."""
+    return tuple((value is None, value) for value in key)
+
+
+def others(names: Sequence[str]) -> Key:
+    """What rolled-up keys read."""
+    return tuple(None if name == "hour" else OTHER for name in names)
+
+
+def reference(rows: Sequence[Row], by: Sequence[str], k: int) -> dict[Key, Cell]:
+    """DESIGN section 6, word for word."""
+    level: dict[Key, Cell] = {}
+    for row in rows:
+        cell = Cell(1, row.size, {row.client}, {row.visitor})
+        level.setdefault(tuple(row.key[BY.index(name)] for name in by), Cell()).add(cell)
+    published: dict[Key, Cell] = {}
+    for depth in reversed(range(len(by))):
+        above: dict[Key, Cell] = {}
+        for key, cell in level.items():
+            if len(cell.clients) >= k:
+                published[key] = cell
+            else:
+                above.setdefault(key[:depth] + others(by[depth:]), Cell()).add(cell)
+        level = above
+    for key, leftover in level.items():
+        while len(leftover.clients) < k and published:
+            smallest = min(published, key=lambda key: (len(published[key].clients), in_key_order(key)))
+            leftover.add(published.pop(smallest))
+        if len(leftover.clients) >= k:
+            published[key] = leftover
+    return published
+
+
+def protected(rows: Sequence[Row], tokens: Sequence[int] = ()) -> Protected:
+    """Rows as the batch that `protect` makes of them; ``tokens`` stand for the first clients and visitors."""
+
+    def token(number: int) -> int:
+        return tokens[number] if number < len(tokens) else (number * 0x9E3779B97F4A7C15 + 1) % (1 << 64)
+
+    columns = {
+        "date": pa.array([20000] * len(rows), pa.int32()),
+        "universe": pa.array([row.universe for row in rows], pa.int8()),
+        "bytes": pa.array([row.size for row in rows], pa.int64()),
+        "visitor": pa.array([token(row.visitor) for row in rows], pa.uint64()),
+        "client": pa.array([token(row.client) for row in rows], pa.uint64()),
+        "hour": pa.array([row.key[0] for row in rows], pa.int8()),
+        "site": pa.array([row.key[1] for row in rows], pa.string()).dictionary_encode(),
+        "path": pa.array([row.key[2] for row in rows], pa.string()).dictionary_encode(),
+    }
+    return Protected(pa.RecordBatch.from_pydict(columns), 0)
+
+
+def plan_of(*tables: TablePlan) -> Plan:
+    """A plan of these tables; nothing else of it matters here."""
+    return Plan(
+        "test", "0" * 64, {}, (), (), tables, ("remote_addr",), 16, 32, UTC, UTC, "", "auto", 0.05, timedelta(2), "open"
+    )
+
+
+def table_of(by: Sequence[str] = BY, k: int = 2, where: str = "all") -> TablePlan:
+    """A table named t."""
+    return TablePlan("t", where, tuple(by), ("requests", "visitors", "bytes"), k)
+
+
+def released(rows: Sequence[Row], table: TablePlan, tokens: Sequence[int] = ()) -> Released:
+    """What is published of the rows."""
+    partials = aggregate(protected(rows, tokens), plan_of(table))
+    return release(merge(partials), [table])["t"]
+
+
+def as_rows(cells: dict[Key, Cell]) -> list[tuple[Any, ...]]:
+    """The cells as the published rows that they should be."""
+    return [
+        (*key, cells[key].requests, len(cells[key].visitors), cells[key].size)
+        for key in sorted(cells, key=in_key_order)
+    ]
+
+
+def check_clients(found: Released, k: int) -> None:
+    """Refuse a row of fewer than k clients, where each client was made its own visitor."""
+    if any(clients < k for clients in found.rows.column("visitors").to_pylist()):
+        raise AssertionError("a row describes fewer than k clients")
+
+
+KEYS = st.tuples(st.integers(0, 2), st.sampled_from(["!", "a.example", "é"]), st.sampled_from([NONE, "/", "/x", "~"]))
+ROWS = st.lists(
+    st.builds(
+        Row,
+        client=st.integers(0, 9),
+        visitor=st.integers(0, 12),
+        size=st.integers(0, 10**13),
+        key=KEYS,
+        universe=st.sampled_from([0, 2, 4]),
+    ),
+    max_size=60,
+)
+TABLES = st.builds(
+    table_of,
+    by=st.sampled_from([BY, ("site", "path"), ("path",), ("hour",), ("site", "hour"), ("hour", "path", "site")]),
+    k=st.integers(2, 6),
+    where=st.sampled_from(["all", "human", "page"]),
+)
+TOKENS = st.lists(st.integers(0, 2**64 - 1) | st.sampled_from([0, 1, 2**64 - 1]), min_size=13, max_size=13, unique=True)
+
+
+@settings(deadline=None)  # kernels compile on their first call
+@given(ROWS, TABLES, TOKENS)
+def test_release_equals_reference(rows: list[Row], table: TablePlan, tokens: list[int]) -> None:
+    """The published rows are those of the reference, in key order, whatever the tokens are."""
+    if not rows:
+        assert aggregate(protected(rows), plan_of(table)) == []
+        return
+    inside = [row for row in rows if row.universe in UNIVERSES[table.where]]
+    expected = reference(inside, table.by, table.min_clients)
+    found = released(rows, table, tokens)
+
+    assert as_rows(expected) == [tuple(row.values()) for row in found.rows.to_pylist()]
+    assert [*table.by, *table.measures] == found.rows.column_names
+    assert len(inside) == found.requests
+    assert len({row.client for row in inside}) == found.clients
+    carrying = [cell for key, cell in expected.items() if OTHER in key or None in key]
+    assert sum(cell.requests for cell in carrying) == found.rolled_up
+
+
+@settings(deadline=None)  # kernels compile on their first call
+@given(ROWS, TABLES)
+def test_conserved(rows: list[Row], table: TablePlan) -> None:
+    """Requests and bytes of a table that publishes rows add up to its universe's; it does from k clients on."""
+    if not rows:
+        return
+    inside = [row for row in rows if row.universe in UNIVERSES[table.where]]
+    found = released(rows, table)
+    enough = len({row.client for row in inside}) >= table.min_clients
+
+    assert enough == (found.rows.num_rows > 0)
+    if enough:
+        assert len(inside) == sum(found.rows.column("requests").to_pylist())
+        assert sum(row.size for row in inside) == sum(found.rows.column("bytes").to_pylist())
+
+
+@settings(deadline=None)  # kernels compile on their first call
+@given(ROWS, TABLES)
+def test_no_row_below_k(rows: list[Row], table: TablePlan) -> None:
+    """No published row describes fewer than k clients, by its own count."""
+    if rows:
+        check_clients(released([replace(row, visitor=row.client) for row in rows], table), table.min_clients)
+
+
+def test_check_of_clients_can_fail() -> None:
+    """The check above is real: rows released for k = 2 do not pass it for k = 3."""
+    found = released([*rows_of(range(2), (0, "a", "/")), *rows_of(range(9), (0, "a", "/x"))], table_of(k=2))
+    check_clients(found, 2)
+    with pytest.raises(AssertionError, match="fewer than k"):
+        check_clients(found, 3)
+
+
+def rows_of(clients: range, key: Key, size: int = 1) -> list[Row]:
+    """One row of each client."""
+    return [Row(client, client, size, key) for client in clients]
+
+
+def test_single_column() -> None:
+    """With one key column the first level up is the top: what is small there is one row together."""
+    rows = [
+        *rows_of(range(3), (0, "a", "/")),
+        *rows_of(range(3, 5), (0, "a", "/x")),
+        *rows_of(range(5, 6), (0, "a", "~")),
+    ]
+    found = released(rows, table_of(("path",), 3))
+    assert [tuple(row.values()) for row in found.rows.to_pylist()] == [(OTHER, 3, 3, 3), ("/", 3, 3, 3)]
+    assert found.rolled_up == 3
+
+
+def test_nothing_left_at_the_top() -> None:
+    """Where every group reaches k, or rolls up into one that does, nothing is absorbed."""
+    rows = [*rows_of(range(3), (0, "a", "/")), *rows_of(range(2), (1, "b", "/")), *rows_of(range(1, 3), (1, "b", "/x"))]
+    found = released(rows, table_of(k=3))
+    assert [tuple(row.values()) for row in found.rows.to_pylist()] == [(0, "a", "/", 3, 3, 3), (1, "b", OTHER, 4, 3, 4)]
+
+
+def test_leftover_absorbs_the_smallest_row() -> None:
+    """A leftover below k takes in the row of fewest clients, the first in key order among equals, and only that."""
+    rows = [
+        *rows_of(range(5), (0, "a", "/")),
+        *rows_of(range(4), (1, "b", "/")),
+        *rows_of(range(4), (1, "b", "/x")),
+        *rows_of(range(1), (2, "é", "~")),
+    ]
+    found = released(rows, table_of(k=3))
+    expected = [(0, "a", "/", 5, 5, 5), (1, "b", "/x", 4, 4, 4), (None, OTHER, OTHER, 5, 4, 5)]
+    assert expected == [tuple(row.values()) for row in found.rows.to_pylist()]
+    assert found.rolled_up == 5
+
+
+def test_rolled_up_row_that_reaches_k_stays() -> None:
+    """What reaches k at a level stays there, and can itself be the smallest row that a leftover absorbs."""
+    rows = [
+        *rows_of(range(9), (0, "a", "/")),
+        *rows_of(range(2), (1, "a", "/")),
+        *rows_of(range(2, 4), (1, "a", "/x")),
+        *rows_of(range(8, 9), (2, "a", "/")),
+    ]
+    kept = released(rows[:-1], table_of(k=3))
+    assert [tuple(row.values())[:3] for row in kept.rows.to_pylist()] == [(0, "a", "/"), (1, "a", OTHER)]
+    absorbed = released(rows, table_of(k=3))
+    assert [tuple(row.values())[:3] for row in absorbed.rows.to_pylist()] == [(0, "a", "/"), (None, OTHER, OTHER)]
+
+
+def test_distinct_counts_are_of_the_union() -> None:
+    """A client behind several small groups counts once when they roll up: k sightings of one client unlock nothing."""
+    rows = [Row(0, 0, 1, (hour, "a", f"/{n}")) for hour in range(3) for n in range(20)]
+    assert released(rows, table_of(k=2)).rows.num_rows == 0
+    found = released(rows + rows_of(range(1, 2), (0, "a", "/")), table_of(k=2))
+    assert [tuple(row.values()) for row in found.rows.to_pylist()] == [(None, OTHER, OTHER, 61, 2, 61)]
+
+
+def test_one_host_with_a_thousand_agents() -> None:
+    """Thresholds count clients: a thousand visitors of one client are published nowhere by themselves."""
+    crowd = [Row(0, 100 + n, 1, (0, "a", "/secret")) for n in range(1000)]
+    assert released(crowd, table_of(k=2)).rows.num_rows == 0
+    found = released(crowd + rows_of(range(10), (0, "a", "/")), table_of(k=10))
+    assert found.rows.column("path").to_pylist() == ["(other)"]
+    assert found.rows.column("visitors").to_pylist() == [1010]
+
+
+def test_one_visitor_of_many_clients() -> None:
+    """Where a visitor is made of the agent alone, k clients are enough and the visitor counts once."""
+    rows = [Row(client, 7, 1, (0, "a", "/")) for client in range(5)]
+    found = released(rows, table_of(k=5))
+    assert [tuple(row.values()) for row in found.rows.to_pylist()] == [(0, "a", "/", 5, 1, 5)]
+
+
+def test_rolled_up_hour_is_null_and_last() -> None:
+    """A rolled-up hour is null and sorts after every hour, also where it is not the last key."""
+    rows: list[Row] = []
+    for hour in (0, 23):
+        rows += rows_of(range(3), (hour, "a", "/"))
+    for hour in range(1, 23):
+        rows += rows_of(range(hour % 3, hour % 3 + 1), (hour, "a", "/"))
+    found = released(rows, table_of(("site", "hour"), 3)).rows
+    assert found.column("hour").to_pylist() == [0, 23, None]
+    assert pa.int8() == found.column("hour").type
+
+
+def test_measures_come_in_the_order_asked_for() -> None:
+    """A table has the measures of its plan and no others, int64 all."""
+    table = TablePlan("t", "all", ("path",), ("bytes", "requests"), 2)
+    found = released(rows_of(range(3), (0, "a", "/"), 10**13), table).rows
+    assert found.column_names == ["path", "bytes", "requests"]
+    assert [pa.string(), pa.int64(), pa.int64()] == found.schema.types
+    assert found.column("bytes").to_pylist() == [(3 * 10**13)]
+
+
+def test_many_groups_just_below_k() -> None:
+    """An attacker's fifty thousand groups of k - 1 clients become one row, in time linear in their number."""
+    n = 50_000
+    rng = np.random.default_rng(5)
+    tokens = rng.integers(0, 2**64 - 1, 2 * n, dtype=np.uint64)
+    columns = {
+        "date": np.full(2 * n, 20000, np.int32),
+        "universe": np.full(2 * n, 4, np.int8),
+        "bytes": np.ones(2 * n, np.int64),
+        "visitor": tokens,
+        "client": tokens,
+        "path": pa.DictionaryArray.from_arrays(
+            pa.array(np.repeat(np.arange(n, dtype=np.int32), 2)), pa.array([f"/{i}" for i in range(n)])
+        ),
+    }
+    batch = pa.RecordBatch.from_pydict({k: v if isinstance(v, pa.Array) else pa.array(v) for k, v in columns.items()})
+    table = table_of(("path",), 3)
+    found = release(merge(aggregate(Protected(batch, 0), plan_of(table))), [table])["t"]
+    assert [(OTHER, 2 * n, 2 * n, 2 * n)] == [tuple(row.values()) for row in found.rows.to_pylist()]
+
+
+def in_memory(table: pa.Table) -> bytes:
+    """Every byte that a reader of the table could reach, unused dictionary entries and parent buffers too."""
+    return b"".join(
+        buffer.to_pybytes()
+        for column in table.columns
+        for chunk in column.chunks
+        for buffer in chunk.buffers()
+        if buffer is not None
+    )
+
+
+def test_suppressed_keys_are_in_no_buffer() -> None:
+    """The buffers of published rows hold no key that was rolled up; the partial, which does, is the control."""
+    rows = [
+        *rows_of(range(9), (0, "a", "/open")),
+        *rows_of(range(2), (0, "a", "/hidden")),
+        *rows_of(range(4), (1, "b", "/c")),
+    ]
+    table = table_of(k=3)
+    partial: Partial = merge(aggregate(protected(rows), plan_of(table)))
+    found = release(partial, [table])["t"].rows
+    assert b"/hidden" in in_memory(partial.tables["t"].select(BY))
+    assert b"/open" in in_memory(found)
+    assert b"/hidden" not in in_memory(found)
+    assert b"/c" not in in_memory(found)  # it reached k alone, and was absorbed
