@@ -18,17 +18,32 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from stat import S_ISREG
+from typing import TYPE_CHECKING, Final
 
-from logblur.errors import InputError, LogblurError, PolicyError, UsageError
-from logblur.keys import Clock, KeySource, system_keys
+from logblur.dataset import manifest
+from logblur.dataset.identity import HEAD_SIZE, FileStat
+from logblur.dataset.ledger import NEW_LOG, DayRecord, LogRecord
+from logblur.dataset.seal import seal_day
+from logblur.dataset.state import State, open_state
+from logblur.errors import FormatError, InputError, LogblurError, PolicyError, UsageError
+from logblur.formats import Format, resolve_format
+from logblur.keys import Clock, DayKey, KeySource, system_keys
 from logblur.policy import Policy, load_policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import resolve
-from logblur.schema import Parsed, Reason
+from logblur.schema import Block, Parsed, Reason
+from logblur.sources.find import Log, find_logs
+
+if TYPE_CHECKING:  # a run with nothing new needs none of these
+    import pyarrow as pa
+
+    from logblur.dataset.partials import PartialFile
+    from logblur.sources.blocks import BlockReader
+    from logblur.sources.open import LogContent
 
 _FUTURE: Final = timedelta(days=1)
 """A line dated later than this after the run's start is a reject."""
@@ -133,9 +148,6 @@ def run(
         Memory does not grow with the logs: a few blocks and at most `parser.MAX_ROWS` rows for each worker, then one
         day's distinct (group, person) pairs.
     """
-    from logblur.dataset import open_state
-    from logblur.sources.find import find_logs
-
     began = time.perf_counter()
     policy = policy if isinstance(policy, Policy) else load_policy(policy)
     plan = resolve(policy, format=format)
@@ -143,20 +155,20 @@ def run(
         raise PolicyError("there is nothing to publish: this policy has no tables; use it with scan or filter", path="table")
     if workers is not None and workers < 1:
         raise UsageError("workers: at least one")
+    if plan.format != "auto":
+        resolve_format(plan.format)
     found = find_logs([str(x) for x in ([logs] if isinstance(logs, str | Path) else logs)])
     with open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened, _fair_threads():
         opened.ledger.pin_timezone(plan.zone)
-        job = _Run(opened, policy, plan, clock(), workers or len(os.sched_getaffinity(0)), on_progress)
+        job = _Run(opened, policy, plan, workers or len(os.sched_getaffinity(0)), found, on_progress)
         job.seal_due_days()
         for log in found:
             try:
                 job.ingest(log)
-            except (InputError, LogblurError) as error:
-                if not isinstance(error, InputError) and error.exit_code != 2:
-                    raise
+            except (InputError, FormatError) as error:
                 job.errors.append(error)
         job.publish_dirty_days()
-        return job.summary(len(found), time.perf_counter() - began)
+        return job.summary(time.perf_counter() - began)
 
 
 def warm() -> None:
@@ -190,11 +202,15 @@ class _Segment:
     no_address: int = 0
     rejects: Counter[int] = field(default_factory=Counter)
     late: Counter[date] = field(default_factory=Counter)
-    partials: list[Any] = field(default_factory=list)
+    partials: list[PartialFile] = field(default_factory=list)
 
-    @property
-    def lines(self) -> int:
-        return self.rows + self.directives + self.rejects.total()
+    def add(self, other: _Segment) -> None:
+        self.rows += other.rows
+        self.directives += other.directives
+        self.no_address += other.no_address
+        self.rejects += other.rejects
+        self.late += other.late
+        self.partials += other.partials
 
 
 class _Run:
@@ -202,22 +218,22 @@ class _Run:
 
     def __init__(
         self,
-        state: Any,
+        state: State,
         policy: Policy,
         plan: Plan,
-        started: datetime,
         workers: int,
+        logs: Sequence[Log],
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         from logblur.classify import Memory
 
-        self.state, self.policy, self.plan, self.started, self.workers = state, policy, plan, started, workers
-        self.on_progress = on_progress
+        self.state, self.policy, self.plan, self.workers = state, policy, plan, workers
+        self.logs, self.on_progress = logs, on_progress
+        self.started = state.clock()
         self.days = {record.day: record for record in state.ledger.days()}
-        self.plans = {plan.digest: plan}
-        for record in self.days.values():
-            if not record.sealed and record.plan_digest not in self.plans:
-                self.plans[record.plan_digest] = resolve(Policy.model_validate_json(record.plan))
+        open_days = [record for record in self.days.values() if not record.sealed]
+        self.plans = {r.plan_digest: resolve(Policy.model_validate_json(r.plan)) for r in open_days} | {plan.digest: plan}
+        self.keys: dict[date, DayKey] = {}
         self.fields = sorted({name for p in self.plans.values() for name in p.fields})
         self.memory = Memory()
         self.lock = threading.Lock()
@@ -229,107 +245,129 @@ class _Run:
 
     # Reading
 
-    def ingest(self, log: Any) -> None:
+    def ingest(self, log: Log) -> None:
         """Count what is new in one log, segment by segment."""
-        from logblur.parse.detect import SAMPLE_BYTES, choose
+        stat = _stat(log)
+        if stat and self.state.ledger.unchanged(stat):
+            self.logs_known += 1
+            return
         from logblur.sources.blocks import BlockReader
         from logblur.sources.open import open_log
 
         with open_log(log) as content:
-            point = self.state.find(content)
+            point = self.state.ledger.find(content) if content.rereadable else NEW_LOG
             reader = BlockReader(content, start=point.offset)
             form = None
-            while not reader.at_end:
-                form = form or choose(content.head(SAMPLE_BYTES), self.plan.format)
-                start = reader.offset
-                segment = self._read_segment(reader, form)
-                reader.next_segment()
-                if reader.offset == start:
-                    continue
+            while not reader.at_end and (block := reader.read()):
+                form = form or self._format(content, block)
+                segment = self._read_segment(reader, form, block)
                 self._check_rejects(segment, log.name)
-                point = self._commit(point, content, reader.offset, segment)
+                point = self._commit(point, content, reader, segment)
+                reader.next_segment()
             self.bytes_read += reader.bytes_read
             self.waiting += reader.waiting
-            if form is None:
-                self.logs_known += 1
-            else:
-                self.formats[form.name] += 1
+        if form is None:
+            self.logs_known += 1
+        else:
+            self.formats[form.name] += 1
+        if stat:
+            self.state.ledger.remember([stat])
 
-    def _read_segment(self, reader: Any, form: Any) -> _Segment:
+    def _format(self, content: LogContent, block: Block) -> Format:
+        """Return the format of a log, told by its head; a pipe has none but its first block."""
+        from logblur.parse.detect import SAMPLE_BYTES, choose
+
+        first = content.head(SAMPLE_BYTES) if content.rereadable else block.data[: min(block.size, SAMPLE_BYTES)].tobytes()
+        try:
+            return choose(first, self.plan.format)
+        except FormatError as error:
+            raise FormatError(f"{content.log.name}: {error}") from None
+
+    def _read_segment(self, reader: BlockReader, form: Format, first: Block) -> _Segment:
         """Let the workers parse a segment; meanwhile classify the agents they come across."""
-        segment, agents = _Segment(), queue.SimpleQueue[Any]()
+        pending = [first]
+        agents: queue.SimpleQueue[pa.Array] = queue.SimpleQueue()
+
+        def pull() -> Block | None:
+            try:
+                return pending.pop()
+            except IndexError:
+                return reader.read()
+
         with ThreadPoolExecutor(self.workers) as pool:
-            jobs: list[Future[None]] = [
-                pool.submit(self._work, reader, form, segment, agents) for _ in range(self.workers)
-            ]
+            jobs = [pool.submit(self._work, pull, form, agents) for _ in range(self.workers)]
             self._learn(jobs, agents, reader)
+            segment = _Segment()
             for job in jobs:
-                job.result()
+                segment.add(job.result())
         return segment
 
-    def _work(self, reader: Any, form: Any, segment: _Segment, agents: queue.SimpleQueue[Any]) -> None:
-        """Parse blocks until the segment ends; protect and aggregate whenever the parser is full, and at the end."""
+    def _work(self, pull: Callable[[], Block | None], form: Format, agents: queue.SimpleQueue[pa.Array]) -> _Segment:
+        """Parse blocks until the segment ends; settle whenever the parser is full, and at the end."""
         from logblur.parse import Parser
 
-        latest = int((self.started + _FUTURE).timestamp()) * 1_000_000
-        parser = Parser(form, self.fields, latest_us=latest)
-        while (block := reader.read()) is not None:
+        parser = Parser(form, self.fields, latest_us=int((self.started + _FUTURE).timestamp()) * 1_000_000)
+        found = _Segment()
+        while (block := pull()) is not None:
             known = parser.distinct("user_agent")
             parser.feed(block)
             if parser.distinct("user_agent") > known:
                 agents.put(parser.texts["user_agent"].array(known))
             if parser.full:
-                self._settle(parser.take(), segment)
-        self._settle(parser.take(), segment)
+                found.add(self._settle(parser.take()))
+        found.add(self._settle(parser.take()))
+        return found
 
-    def _settle(self, parsed: Parsed, segment: _Segment) -> None:
+    def _settle(self, parsed: Parsed) -> _Segment:
         """Turn parsed rows into partials on disk, each day by the Plan it opened with."""
         from logblur.aggregate import aggregate
         from logblur.classify import classify
+        from logblur.dataset.partials import write_partial
         from logblur.protect import protect
 
-        partials, late, no_address = [], Counter[date](), 0
-        if parsed.rows:
-            classified = classify(parsed.batch, site=self.plan.site, memory=self.memory)
-            for plan in self.plans.values():
-                columns = sorted({name for table in plan.tables for name in table.by})
-                protected = protect(classified, plan, lambda day, plan=plan: self._token_key(day, plan), columns=columns)
-                partials += [self.state.write_partial(p, plan.digest) for p in aggregate(protected, plan)]
-                if plan is self.plan:
-                    no_address = protected.no_address
-                    late = Counter({d: n for d, n in protected.left_out.items() if self._sealed(d)})
-        with self.lock:
-            segment.rows += parsed.rows
-            segment.directives += parsed.directives
-            segment.rejects.update(parsed.reject_reasons.tolist())
-            segment.no_address += no_address
-            segment.late += late
-            segment.partials += partials
+        found = _Segment(parsed.rows, parsed.directives, rejects=Counter(parsed.reject_reasons.tolist()))
+        if not parsed.rows:
+            return found
+        classified = classify(parsed.batch, site=self.plan.site, memory=self.memory)
+        for plan in self.plans.values():
+            columns = sorted({name for table in plan.tables for name in table.by})
+            protected = protect(classified, plan, lambda day, plan=plan: self._token_key(day, plan), columns=columns)
+            for partial in aggregate(protected, plan):
+                folder, key = self.state.partials, self.keys[partial.day]
+                file = write_partial(folder, partial, key, plan_digest=plan.digest, keys=self.state.key_source)
+                found.partials.append(file)
+            if plan is self.plan:
+                found.no_address = protected.no_address
+                found.late = Counter({day: n for day, n in protected.left_out.items() if self._sealed(day)})
+        return found
 
     def _sealed(self, day: date) -> bool:
         return day in self.days and self.days[day].sealed
 
     def _token_key(self, day: date, plan: Plan) -> bytes:
-        """Return the key for a day's tokens; nothing where the day is sealed, or another plan's."""
+        """Return the key for a day's tokens; nothing where the day is sealed, or keeps another plan."""
         record = self.days.get(day)
-        if record is None:
-            return self.state.keys.get_or_create(day).token_key if plan is self.plan else b""  # type: ignore[no-any-return]
-        if record.sealed or record.plan_digest != plan.digest:
+        if plan is not self.plan if record is None else record.sealed or record.plan_digest != plan.digest:
             return b""
-        return self.state.keys.get(day).token_key  # type: ignore[no-any-return]
+        with self.lock:
+            if day not in self.keys:
+                self.keys[day] = self.state.keys.get_or_create(day) if record is None else self.state.key(record)
+            return self.keys[day].token_key
 
-    def _learn(self, jobs: Sequence[Future[None]], agents: queue.SimpleQueue[Any], reader: Any) -> None:
+    def _learn(self, jobs: Sequence[Future[_Segment]], agents: queue.SimpleQueue[pa.Array], reader: BlockReader) -> None:
         """Classify new agents while the workers read: the parser of agents holds the interpreter, kernels do not."""
         self.memory.warm()
         while not all(job.done() for job in jobs):
             try:
-                self.memory.learn(agents.get(timeout=0.01).to_pylist())
+                self.memory.learn(text for text in agents.get(timeout=0.01).to_pylist() if text is not None)
             except queue.Empty:
                 self._report(reader)
 
-    def _report(self, reader: Any) -> None:
+    def _report(self, reader: BlockReader) -> None:
         if self.on_progress:
-            self.on_progress(Progress(self.bytes_read + reader.bytes_read, None, self.total.lines))
+            sizes = [stat.size if (stat := _stat(log)) else None for log in self.logs]
+            total = None if None in sizes else sum(filter(None, sizes))
+            self.on_progress(Progress(self.bytes_read + reader.bytes_read, total, self.total.rows))
 
     def _check_rejects(self, segment: _Segment, name: str) -> None:
         refused, lines = segment.rejects.total(), segment.rows + segment.rejects.total()
@@ -341,55 +379,99 @@ class _Run:
                 source=name,
             )
 
-    def _commit(self, point: Any, content: Any, offset: int, segment: _Segment) -> Any:
+    def _commit(self, point: LogRecord, content: LogContent, reader: BlockReader, segment: _Segment) -> LogRecord:
         """Make a segment count, with the days it opens."""
-        after = self.state.commit(
-            point, content, offset, segment.partials, segment.rejects, segment.late,
-            plan=self.plan, policy_text=self.policy.model_dump_json(by_alias=True), arrival=self.started,
-        )  # fmt: skip
-        for partial in segment.partials:
-            if partial.day not in self.days:
-                self.days[partial.day] = self.state.ledger.day(partial.day)
-        total = self.total
-        total.rows += segment.rows
-        total.directives += segment.directives
-        total.no_address += segment.no_address
-        total.rejects += segment.rejects
-        total.late += segment.late
+        ledger, plan = self.state.ledger, self.plan
+        for day in sorted({partial.day for partial in segment.partials} - self.days.keys()):
+            self.days[day] = ledger.open_day(
+                day,
+                plan_digest=plan.digest,
+                plan=self.policy.model_dump_json(by_alias=True),
+                seal_after=plan.seal_after,
+                key_id=self.keys[day].id,
+                arrival=self.started,
+            )
+        if content.rereadable:
+            head, tail = content.head(HEAD_SIZE), reader.tail
+        else:  # what came through a pipe cannot come again: a log of its own
+            head = tail = self.state.key_source("standard input", 32)
+        after = ledger.commit(
+            point,
+            head=head,
+            tail=tail,
+            new_offset=reader.offset,
+            partials=segment.partials,
+            rejects=segment.rejects,
+            late=segment.late,
+        )
+        if after is None:
+            return ledger.find(content)
+        self.total.add(segment)
         return after
 
     # Publishing
 
     def seal_due_days(self) -> None:
-        """Publish for the last time and seal every day that is due."""
+        """Publish for the last time, and seal, every day that is due."""
         for record in self.state.ledger.due_days(self.started):
-            self._publish(record)
-            self.state.seal(record.day)
-            self.days[record.day] = self.state.ledger.day(record.day)
+            self._publish(record, final=True)
+            seal_day(self.state.ledger, self.state.keys, self.state.partials, record.day, now=self.started)
+            self.days[record.day] = replace(record, sealed=True)
 
     def publish_dirty_days(self) -> None:
         """Publish every day in which something new counts, but those that publish once, when they are sealed."""
         for record in self.state.ledger.dirty_days():
             if self.plans[record.plan_digest].publish == "open":
-                self._publish(record)
+                self._publish(record, final=False)
+        ledger = self.state.ledger
+        manifest.update_counts(self.state.out, late=ledger.late(), rejects=ledger.rejects())
 
-    def _publish(self, record: Any) -> None:
+    def _publish(self, record: DayRecord, *, final: bool) -> None:
+        """Merge a day's partials, hold its tables against their thresholds, and write them."""
         from logblur.aggregate import merge, release
+        from logblur.dataset.publish import DayInfo, publish_day
 
         plan = self.plans[record.plan_digest]
         released = release(merge(list(self.state.read_partials(record.day))), plan.tables)
-        self.state.publish(record.day, plan, released)
+        rolled_up = {name: table.rolled_up for name, table in released.items()}
+        info = DayInfo(plan, record.key_id, final, rolled_up)
+        publish_day(self.state.out, record.day, {name: table.rows for name, table in released.items()}, info)
+        self.state.ledger.mark_clean(record.day)
         for name, table in released.items():
             old = self.tables.get(name, TableSummary())
             self.tables[name] = TableSummary(
                 old.days + 1, old.rows + table.rows.num_rows, old.requests + table.requests, old.rolled_up + table.rolled_up
             )
 
-    def summary(self, logs: int, seconds: float) -> Summary:
+    def summary(self, seconds: float) -> Summary:
         """Return what this run did."""
         total = self.total
         rejects = {Reason(code).text: count for code, count in sorted(total.rejects.items())}
         return Summary(
-            total.lines, total.rows, rejects, total.directives, total.no_address, total.late.total(), self.waiting,
-            self.bytes_read, seconds, dict(self.formats), dict(self.tables), logs, self.logs_known, tuple(self.errors),
-        )  # fmt: skip
+            lines=total.rows + total.directives + total.rejects.total(),
+            rows=total.rows,
+            rejects=rejects,
+            directives=total.directives,
+            no_address=total.no_address,
+            late=total.late.total(),
+            waiting=self.waiting,
+            bytes_read=self.bytes_read,
+            seconds=seconds,
+            formats=dict(self.formats),
+            tables=dict(self.tables),
+            logs=len(self.logs),
+            logs_known=self.logs_known,
+            errors=tuple(self.errors),
+        )
+
+
+def _stat(log: Log) -> FileStat | None:
+    """Return what the system says of a log's file; None for a pipe or what cannot be asked."""
+    if log.path is None:
+        return None
+    try:
+        about = log.path.stat()
+    except OSError:
+        return None
+    name = os.fspath(log.path.absolute())
+    return FileStat(name, about.st_size, about.st_mtime_ns, about.st_ino) if S_ISREG(about.st_mode) else None

@@ -71,7 +71,7 @@ class State:
             record = self.ledger.open_day(
                 day, plan_digest=plan_digest, plan=plan, seal_after=seal_after, key_id=key.id, arrival=self.clock()
             )
-        return record, self._key(record)
+        return record, self.key(record)
 
     def read_partials(self, day: date) -> Iterator[Partial]:
         """Yield what counts of an open day, one partial at a time.
@@ -85,11 +85,12 @@ class State:
         record = self.ledger.day(day)
         if record is None:
             return
-        key = self._key(record)
+        key = self.key(record)
         for name in self.ledger.partials(day):
             yield read_partial(self.partials / name, key, plan_digest=record.plan_digest)
 
-    def _key(self, record: DayRecord) -> DayKey:
+    def key(self, record: DayRecord) -> DayKey:
+        """Return the keys of an open day; KeyMaterialError where they are not those it opened with."""
         if record.sealed:
             raise ValueError(f"{record.day} is sealed")
         key = self.keys.get(record.day)

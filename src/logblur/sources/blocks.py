@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from logblur.errors import InputError
 from logblur.schema import PAD, Block
-from logblur.sources.open import LogContent
+from logblur.sources.open import TAIL, LogContent
 
 BLOCK_SIZE: Final = 2 << 20
 """Bytes of lines in a block: stays in the second-level cache while the kernels pass over it column by column."""
@@ -54,7 +54,7 @@ class BlockReader:
         InputError: The log is shorter than ``start``, or cannot be read.
 
     Privacy:
-        Keeps the incomplete line between two calls and nothing else; no error holds bytes.
+        Keeps the incomplete line and the last `TAIL` bytes between two calls, nothing else; no error holds bytes.
 
     Cost:
         Memory: a block for each caller and one carried-over line of at most a block, whatever the log holds, besides
@@ -89,6 +89,7 @@ class BlockReader:
         self._error: InputError | None = None
         self._segment_left = 0
         self._offset = start
+        self._tail = b""
         self._waiting = self._at_end = False
         self.next_segment()
 
@@ -96,6 +97,13 @@ class BlockReader:
     def offset(self) -> int:
         """Decompressed offset behind everything handed out so far."""
         return self._offset
+
+    @property
+    def tail(self) -> bytes:
+        """The `TAIL` bytes before `offset`, by which the ledger will know this log; fewer at its start."""
+        if len(self._tail) < min(TAIL, self._offset):
+            return self._content.tail(self._offset)
+        return self._tail
 
     @property
     def at_end(self) -> bool:
@@ -201,6 +209,10 @@ class BlockReader:
         if size == 0:
             return None
         buffer[size : size + PAD] = _NEWLINE
+        if size == length:
+            self._tail = (self._tail + buffer[max(size - TAIL, 0) : size].tobytes())[-TAIL:]
+        else:  # not the log's own bytes
+            self._tail = b""
         block = Block(buffer, size, self._offset)
         self._offset += length
         return block
