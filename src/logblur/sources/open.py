@@ -215,11 +215,13 @@ class Stream:
             raise
         except EOFError:
             raise self._broken("ends too early") from None
-        except MemoryError:
-            raise self._broken("asks for too much memory") from None
         except Exception as error:  # isal, pyarrow, bz2 and lzma each have their own; none of their words is passed on
-            truncated = isinstance(error, OSError) and "Truncated" in str(error)
-            raise self._broken("ends too early" if truncated else "is damaged") from None
+            text = str(error).lower()
+            if "truncated" in text:
+                raise self._broken("ends too early") from None
+            if "memory" in text:
+                raise self._broken("asks for more memory than a log needs") from None
+            raise self._broken("is damaged") from None
 
     def _broken(self, what: str) -> InputError:
         return InputError(
