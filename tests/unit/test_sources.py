@@ -531,3 +531,19 @@ def test_a_block_must_hold_the_longest_line(tmp_path: Path) -> None:
     (tmp_path / "log").touch()
     with open_log(Log(tmp_path / "log")) as content, pytest.raises(ValueError, match="longest line"):
         BlockReader(content, block_size=100, max_line_bytes=99)
+
+
+@pytest.mark.skipif("LOGBLUR_CORPUS" not in os.environ, reason="LOGBLUR_CORPUS names no folder of real logs")
+def test_real_logs_are_read_whole() -> None:
+    """Every file of the corpus gives the lines that the standard library reads from it."""
+    logs = find_logs([str(Path(os.environ["LOGBLUR_CORPUS"], "logs"))])
+    assert len(logs) > 100
+    opened = {"plain": open, "gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
+    for log in logs:
+        with open_log(log) as content:
+            assert log.path is not None
+            with opened[content.kind](log.path, "rb") as file:
+                expected = file.read()
+            if content.grows:
+                expected = expected[: expected.rfind(b"\n") + 1]
+            assert read_all(content) == expected + (b"" if expected.endswith(b"\n") or not expected else b"\n"), log
