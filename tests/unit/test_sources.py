@@ -9,10 +9,12 @@ import lzma
 import os
 import sys
 import threading
+import traceback
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -233,6 +235,17 @@ def test_an_expansion_bomb_is_refused(tmp_path: Path) -> None:
         read_file(path)
     assert caught.value.offset is not None
     assert caught.value.offset < 80 << 20
+
+
+def test_archives_that_ask_for_much_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headers that ask for a window of a gigabyte, or for more than xz may have, are errors."""
+    path = tmp_path / "log"
+    monkeypatch.setattr("logblur.sources.open._XZ_MEMORY", 1 << 16)
+    # RFC 8878 section 3.1.1.1: no content size, a window of 2 ** 30 bytes, one raw block of nothing.
+    for data in (lzma.compress(LINES), b"\x28\xb5\x2f\xfd\x00" + bytes([20 << 3]) + b"\x01\0\0"):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match="asks for more memory"):
+            read_file(path)
 
 
 def test_missing_files_and_folders_are_errors(tmp_path: Path) -> None:
@@ -474,6 +487,34 @@ def test_every_thread_learns_of_an_error(tmp_path: Path) -> None:
                 reader.read()
 
 
+def held(error: BaseException) -> list[object]:
+    """Whatever of a log can be reached from an exception: its arguments, its causes, the frames it passed."""
+    found: list[object] = []
+    todo: list[BaseException | None] = [error]
+    while todo:
+        if (one := todo.pop()) is not None:
+            frames = [frame.f_locals for frame, _ in traceback.walk_tb(one.__traceback__)]
+            values = [*one.args, *vars(one).values(), *(value for names in frames for value in names.values())]
+            found += [value for value in values if isinstance(value, bytes | bytearray | memoryview | np.ndarray)]
+            todo += [one.__cause__, one.__context__]
+    return found
+
+
+def test_no_error_of_a_read_leads_to_bytes_of_the_log(tmp_path: Path) -> None:
+    """Neither arguments nor frames nor causes of the error hold a buffer; the search would find one if they did."""
+    path = tmp_path / "log"
+    for compress in ARCHIVES.values():
+        path.write_bytes(compress(os.urandom(30_000).hex().encode())[:-100])
+        with open_log(Log(path)) as content:
+            reader = BlockReader(content)
+            with pytest.raises(InputError) as caught:
+                reader.read()
+            assert held(caught.value) == []
+            with pytest.raises(InputError) as control:
+                BlockReader(content)._next()
+            assert held(control.value) != []
+
+
 def test_progress_counts_stored_bytes(tmp_path: Path) -> None:
     """Progress is measured in bytes as stored and reaches the size of the file."""
     path = tmp_path / "log"
@@ -490,3 +531,19 @@ def test_a_block_must_hold_the_longest_line(tmp_path: Path) -> None:
     (tmp_path / "log").touch()
     with open_log(Log(tmp_path / "log")) as content, pytest.raises(ValueError, match="longest line"):
         BlockReader(content, block_size=100, max_line_bytes=99)
+
+
+@pytest.mark.skipif("LOGBLUR_CORPUS" not in os.environ, reason="LOGBLUR_CORPUS names no folder of real logs")
+def test_real_logs_are_read_whole() -> None:
+    """Every file of the corpus gives the lines that the standard library reads from it."""
+    logs = find_logs([str(Path(os.environ["LOGBLUR_CORPUS"], "logs"))])
+    assert len(logs) > 100
+    opened = {"plain": open, "gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
+    for log in logs:
+        with open_log(log) as content:
+            assert log.path is not None
+            with opened[content.kind](log.path, "rb") as file:
+                expected = file.read()
+            if content.grows:
+                expected = expected[: expected.rfind(b"\n") + 1]
+            assert read_all(content) == expected + (b"" if expected.endswith(b"\n") or not expected else b"\n"), log

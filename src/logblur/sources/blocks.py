@@ -137,21 +137,16 @@ class BlockReader:
             InputError: The log cannot be read on; every later call, from whichever thread, says so too.
         """
         with self._lock:
+            if self._error is None and not self._at_end and self._segment_left > 0:
+                try:
+                    return self._next()
+                except InputError as error:
+                    self._error = error
+                    self._carry = np.empty(0, np.uint8)
             if self._error is not None:
+                self._error.__context__ = None  # it and the traceback lead to frames that hold buffers
                 raise self._error.with_traceback(None)
-            if self._at_end or self._segment_left <= 0:
-                return None
-            try:
-                block = self._next()
-            except InputError as error:
-                self._error = error
-                self._carry = np.empty(0, np.uint8)
-                raise
-            if block is not None:
-                self._segment_left -= block.size
-                if self._segment_left < self._block_size:  # the next block might not fit
-                    self._segment_left = 0
-            return block
+            return None
 
     def _next(self) -> Block | None:
         """Read up to the last newline that fits."""
@@ -215,6 +210,9 @@ class BlockReader:
             self._tail = b""
         block = Block(buffer, size, self._offset)
         self._offset += length
+        self._segment_left -= size
+        if self._segment_left < self._block_size:  # the next block might not fit
+            self._segment_left = 0
         return block
 
 

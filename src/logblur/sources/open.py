@@ -27,8 +27,8 @@ RATIO: Final = 1000
 RATIO_FROM: Final = 64 << 20
 """Decompressed bytes up to which the ratio is not looked at: that much is harmless."""
 
-_CHUNK: Final = 1 << 17  # stored bytes read at a time from an archive
-_PIECE: Final = 1 << 18  # decompressed bytes made at a time: they are copied once more, out of the L2 cache
+_CHUNK: Final = 1 << 16  # stored bytes read at a time from an archive
+_PIECE: Final = 1 << 20  # decompressed bytes made at a time; with these two isal and zstd were fastest
 _XZ_MEMORY: Final = 256 << 20  # xz -9 needs 65 MiB; a header may ask for 4 GiB
 _MAGIC_BYTES: Final = 10
 
@@ -150,7 +150,7 @@ class Stream:
         Holds at most a piece that was decompressed ahead; no error says anything of the bytes.
 
     Cost:
-        Memory: of an archive 0.5 MiB and the decoder's window (gzip 32 KiB, bzip2 4 MiB, xz at most 256 MiB, zstd at
+        Memory: of an archive 1 MiB and the decoder's window (gzip 32 KiB, bzip2 4 MiB, xz at most 256 MiB, zstd at
         most 128 MiB, in practice 8); of a plain log nothing.
 
     Attributes:
@@ -215,11 +215,13 @@ class Stream:
             raise
         except EOFError:
             raise self._broken("ends too early") from None
-        except MemoryError:
-            raise self._broken("asks for too much memory") from None
         except Exception as error:  # isal, pyarrow, bz2 and lzma each have their own; none of their words is passed on
-            truncated = isinstance(error, OSError) and "Truncated" in str(error)
-            raise self._broken("ends too early" if truncated else "is damaged") from None
+            text = str(error).lower()
+            if "truncated" in text:
+                raise self._broken("ends too early") from None
+            if "memory" in text:
+                raise self._broken("asks for more memory than a log needs") from None
+            raise self._broken("is damaged") from None
 
     def _broken(self, what: str) -> InputError:
         return InputError(
