@@ -1,4 +1,4 @@
-"""Every exception of logblur and its exit code, in one file that imports nothing, so that no room needs another for them.
+"""Every exception of logblur and its exit code, in one file that imports nothing: no room needs another for them.
 
 A bad line is data (a reject, see `schema.Reason`); a bad run is one of these. Messages are one line, say what to do
 next, and never hold bytes of a log line or of a key.

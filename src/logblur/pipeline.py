@@ -9,6 +9,7 @@ day that has something new is merged, held against its thresholds, and published
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import sys
@@ -33,6 +34,7 @@ from logblur.errors import FormatError, InputError, LogblurError, PolicyError, U
 from logblur.formats import Format, resolve_format
 from logblur.keys import Clock, DayKey, KeySource, system_keys
 from logblur.policy import Policy, load_policy
+from logblur.policy.load import encode, restore
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import resolve
 from logblur.schema import Block, Parsed, Reason
@@ -152,13 +154,18 @@ def run(
     policy = policy if isinstance(policy, Policy) else load_policy(policy)
     plan = resolve(policy, format=format)
     if not plan.tables:
-        raise PolicyError("there is nothing to publish: this policy has no tables; use it with scan or filter", path="table")
+        raise PolicyError(
+            "there is nothing to publish: this policy has no tables; use it with scan or filter", path="table"
+        )
     if workers is not None and workers < 1:
         raise UsageError("workers: at least one")
     if plan.format != "auto":
         resolve_format(plan.format)
     found = find_logs([str(x) for x in ([logs] if isinstance(logs, str | Path) else logs)])
-    with open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened, _fair_threads():
+    with (
+        open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened,
+        _fair_threads(),
+    ):
         opened.ledger.pin_timezone(plan.zone)
         job = _Run(opened, policy, plan, workers or len(os.sched_getaffinity(0)), found, on_progress)
         job.seal_due_days()
@@ -232,7 +239,7 @@ class _Run:
         self.started = state.clock()
         self.days = {record.day: record for record in state.ledger.days()}
         open_days = [record for record in self.days.values() if not record.sealed]
-        self.plans = {r.plan_digest: resolve(Policy.model_validate_json(r.plan)) for r in open_days} | {plan.digest: plan}
+        self.plans = {r.plan_digest: resolve(restore(r.plan)) for r in open_days} | {plan.digest: plan}
         self.keys: dict[date, DayKey] = {}
         self.fields = sorted({name for p in self.plans.values() for name in p.fields})
         self.memory = Memory()
@@ -277,7 +284,9 @@ class _Run:
         """Return the format of a log, told by its head; a pipe has none but its first block."""
         from logblur.parse.detect import SAMPLE_BYTES, choose
 
-        first = content.head(SAMPLE_BYTES) if content.rereadable else block.data[: min(block.size, SAMPLE_BYTES)].tobytes()
+        first = (
+            content.head(SAMPLE_BYTES) if content.rereadable else block.data[: min(block.size, SAMPLE_BYTES)].tobytes()
+        )
         try:
             return choose(first, self.plan.format)
         except FormatError as error:
@@ -331,7 +340,7 @@ class _Run:
         classified = classify(parsed.batch, site=self.plan.site, memory=self.memory)
         for plan in self.plans.values():
             columns = sorted({name for table in plan.tables for name in table.by})
-            protected = protect(classified, plan, lambda day, plan=plan: self._token_key(day, plan), columns=columns)
+            protected = protect(classified, plan, functools.partial(self._token_key, plan), columns=columns)
             for partial in aggregate(protected, plan):
                 folder, key = self.state.partials, self.keys[partial.day]
                 file = write_partial(folder, partial, key, plan_digest=plan.digest, keys=self.state.key_source)
@@ -344,7 +353,7 @@ class _Run:
     def _sealed(self, day: date) -> bool:
         return day in self.days and self.days[day].sealed
 
-    def _token_key(self, day: date, plan: Plan) -> bytes:
+    def _token_key(self, plan: Plan, day: date) -> bytes:
         """Return the key for a day's tokens; nothing where the day is sealed, or keeps another plan."""
         record = self.days.get(day)
         if plan is not self.plan if record is None else record.sealed or record.plan_digest != plan.digest:
@@ -354,7 +363,9 @@ class _Run:
                 self.keys[day] = self.state.keys.get_or_create(day) if record is None else self.state.key(record)
             return self.keys[day].token_key
 
-    def _learn(self, jobs: Sequence[Future[_Segment]], agents: queue.SimpleQueue[pa.Array], reader: BlockReader) -> None:
+    def _learn(
+        self, jobs: Sequence[Future[_Segment]], agents: queue.SimpleQueue[pa.Array], reader: BlockReader
+    ) -> None:
         """Classify new agents while the workers read: the parser of agents holds the interpreter, kernels do not."""
         self.memory.warm()
         while not all(job.done() for job in jobs):
@@ -386,7 +397,7 @@ class _Run:
             self.days[day] = ledger.open_day(
                 day,
                 plan_digest=plan.digest,
-                plan=self.policy.model_dump_json(by_alias=True),
+                plan=encode(self.policy),
                 seal_after=plan.seal_after,
                 key_id=self.keys[day].id,
                 arrival=self.started,
@@ -440,7 +451,10 @@ class _Run:
         for name, table in released.items():
             old = self.tables.get(name, TableSummary())
             self.tables[name] = TableSummary(
-                old.days + 1, old.rows + table.rows.num_rows, old.requests + table.requests, old.rolled_up + table.rolled_up
+                old.days + 1,
+                old.rows + table.rows.num_rows,
+                old.requests + table.requests,
+                old.rolled_up + table.rolled_up,
             )
 
     def summary(self, seconds: float) -> Summary:

@@ -7,7 +7,7 @@ the documentation and the audit read them from one place.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum, StrEnum
 from typing import Any, Final
@@ -58,7 +58,7 @@ def _field(name: str, kind: pa.DataType, origin: str, sensitivity: Sensitivity, 
 
 
 TEXT: Final = pa.dictionary(pa.int32(), pa.large_string())
-"""A text column: int32 codes into the distinct values. Bytes that are not UTF-8 are ``\\xHH``; `-` and empty are null."""
+"""Text: int32 codes into the distinct values. Bytes that are not UTF-8 are ``\\xHH``; `-` and empty are null."""
 
 PARSED: Final[pa.Schema] = pa.schema(
     [
@@ -92,7 +92,7 @@ KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
         pa.string(),
     ),
 }  # fmt: skip
-"""Columns that a table can be grouped by, in the order of docs/columns.md. ``date`` is the partition, never a column."""
+"""Columns that a table can be grouped by, in the order of docs/columns.md; ``date`` is the partition, never one."""
 
 MEASURES: Final[Mapping[str, pa.DataType]] = dict.fromkeys(("requests", "visitors", "bytes"), pa.int64())
 
@@ -191,7 +191,7 @@ class Protected:
 
     batch: pa.RecordBatch
     no_address: int
-    left_out: Mapping[date, int]
+    left_out: Mapping[date, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Protected(rows={self.batch.num_rows})"

@@ -17,7 +17,8 @@ PIECES = [
     b'"GET  HTTP/1.1"', b'"GET / HTTP/11111111"', b'"GET / HTTP/1111111111"', b'"G', b'"', b"\\", b'\\"', b'\\\\"',
     b"200", b"404", b"099", b"1000", b"20x", b"0", b"1234567890123", b"12345678901234", b"12345678", b"123456789",
     b'"https://www.google.com/search?q=a"', b'"//x/y"', b'"android-app://com.example/"', b'"http:/x"', b'"://x"',
-    b'"Mozilla/5.0 (X11; Linux x86_64)"', b'"Mozilla/5.0 \\"quoted\\" \\\\"', b"\x00", b"\r", b"\t", b"  ", b"#", b"a" * 70,
+    b'"Mozilla/5.0 (X11; Linux x86_64)"', b'"Mozilla/5.0 \\"quoted\\" \\\\"',
+    b"\x00", b"\r", b"\t", b"  ", b"#", b"a" * 70,
 ]  # fmt: skip
 
 GOOD = {
@@ -25,11 +26,12 @@ GOOD = {
     "l": [b"-", b"ident", b""],
     "u": [b"-", b"anna", b"john doe", b"[x", b""],
     "t": [b"17/May/2026:10:05:03 +0000", b"28/Feb/2026:23:59:60 -1100", b"01/Jan/1970:00:00:00 +0000"],
-    "r": [b"GET / HTTP/1.1", b"GET /a?b#c HTTP/1.0", b"-", b"", b"\\x16\\x03", b"PUT /x HTTP/2", b"GET http://a.example HTTP/1.1",
-          b'GET /a\\"b?c HTTP/1.1', b"BREW /\xff HTTP/1.1", b"GET /old", b"HEAD /old"],
+    "r": [b"GET / HTTP/1.1", b"GET /a?b#c HTTP/1.0", b"-", b"", b"\\x16\\x03", b"PUT /x HTTP/2",
+          b"GET http://a.example HTTP/1.1", b'GET /a\\"b?c HTTP/1.1', b"BREW /\xff HTTP/1.1", b"GET /old", b"HEAD /old"],
     "s": [b"200", b"304", b"404", b"999", b"100"],
     "b": [b"0", b"-", b"5", b"12345678", b"123456789", b"1234567890123"],
-    "q": [b"-", b"", b"https://www.example.org/a?b", b"http://user:pw@example.com:80?x", b"Mozilla/5.0 (x; \\\"y\\\")", b"\\\\",
+    "q": [b"-", b"", b"https://www.example.org/a?b", b"http://user:pw@example.com:80?x",
+          b"Mozilla/5.0 (x; \\\"y\\\")", b"\\\\",
           b"caf\xc3\xa9", b"\xff\xfe"],
     "v": [b"www.example.com", b"example.org", b"[2001:db8::1]"],
     "p": [b"80", b"443"],

@@ -18,7 +18,9 @@ COLUMNS = PARSED.names
 
 def as_rows(parsed):
     """The parsed rows and rejects as plain values."""
-    return parsed.batch.to_pylist(), list(zip(parsed.reject_offsets.tolist(), parsed.reject_reasons.tolist(), strict=True))
+    return parsed.batch.to_pylist(), list(
+        zip(parsed.reject_offsets.tolist(), parsed.reject_reasons.tolist(), strict=True)
+    )
 
 
 def both(blocks, name, columns=COLUMNS, max_line=64):

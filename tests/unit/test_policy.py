@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from logblur.errors import PolicyError
 from logblur.policy import load_policy
-from logblur.policy.load import BUILT_IN, builtin_text, decode, validate
+from logblur.policy.load import BUILT_IN, builtin_text, decode, encode, restore, validate
 from logblur.policy.model import Duration, Fields
 from logblur.policy.resolve import resolve
 from logblur.schema import PARSED
@@ -249,3 +249,10 @@ def test_any_damage_to_the_text_loads_or_is_refused(data: st.DataObject) -> None
 def test_a_date_is_no_duration() -> None:
     """TOML values of other types do not slip through as text."""
     assert refusal(AUDIENCE.replace('"25 months"', str(date(2025, 1, 1)))).path == "retention"
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_stored_policy_comes_to_the_same_plan(name):
+    """What is kept of a policy with an open day is made the same Plan of later."""
+    policy = load_policy(name)
+    assert resolve(restore(encode(policy))) == resolve(policy)

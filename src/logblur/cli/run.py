@@ -86,7 +86,6 @@ def summary_lines(summary: Summary) -> list[str]:
     rejected = sum(summary.rejects.values())
     reasons = ", ".join(f"{reason} ({count:,})" for reason, count in summary.rejects.items())
     notes = {
-        "lines rejected": f"{rejected:,}: {reasons}" if rejected else "",
         "blank lines and comments": summary.directives,
         "lines whose client is no address": summary.no_address,
         "lines too late, their day is sealed": summary.late,
@@ -97,11 +96,8 @@ def summary_lines(summary: Summary) -> list[str]:
         f"{summary.logs:,} logs, {summary.logs_known:,} with nothing new"
         + (f"; formats: {formats}" if formats else ""),
         f"{summary.rows:,} lines counted",
-        *(
-            f"{value if isinstance(value, str) else format(value, ',')} {name}"
-            for name, value in notes.items()
-            if value
-        ),
+        *([f"{rejected:,} lines rejected: {reasons}"] if rejected else []),
+        *(f"{value:,} {name}" for name, value in notes.items() if value),
         *(
             f"table {name}: {table.rows:,} rows in {table.days:,} days, {table.requests:,} requests,"
             f" {table.rolled_up / table.requests if table.requests else 0:.1%} rolled up"

@@ -15,7 +15,7 @@ def warm() -> None:
 
     Needed once after an installation or an update; a run compiles what is missing by itself.
     """
-    from logblur.jit import warm as compile_ahead
+    from logblur.pipeline import warm as compile_ahead
 
     started = time.perf_counter()
     compile_ahead()

@@ -65,7 +65,9 @@ if cache_folder is not None:
 
 def kernel(function: F) -> F:
     """Compile on first call: releases the GIL, bounds checked, cached where `cache_folder` allows."""
-    compiled: F = numba.njit(nogil=True, boundscheck=True, error_model="numpy", cache=cache_folder is not None)(function)
+    compiled: F = numba.njit(nogil=True, boundscheck=True, error_model="numpy", cache=cache_folder is not None)(
+        function
+    )
     return compiled
 
 

@@ -37,7 +37,9 @@ def match_mask(typingctx: Any, buffer: Any, index: Any, a: Any, b: Any) -> Any:
         loaded = builder.load(_pointer(context, builder, signature.args[0], array, position, _VECTOR), align=1)
         undefined = ir.Constant(_VECTOR, ir.Undefined)
         zeros = ir.Constant(ir.VectorType(_I32, LANES), [_I32(0)] * LANES)
-        spread = [builder.shuffle_vector(builder.insert_element(undefined, w, _I32(0)), undefined, zeros) for w in wanted]
+        spread = [
+            builder.shuffle_vector(builder.insert_element(undefined, w, _I32(0)), undefined, zeros) for w in wanted
+        ]
         hits = [builder.icmp_unsigned("==", loaded, s) for s in spread]
         return builder.bitcast(builder.or_(*hits), ir.IntType(LANES))
 

@@ -295,7 +295,12 @@ def request_parts(buffer, starts, ends, rows, parts):
         back = end
         while back > space and end - back <= 13 and buffer[back - 1] != SPACE:
             back -= 1
-        if buffer[back - 1] == SPACE and back > space and 6 <= end - back <= 13 and word(buffer, back) & U(0xFFFFFFFFFF) == HTTP:
+        if (
+            buffer[back - 1] == SPACE
+            and back > space
+            and 6 <= end - back <= 13
+            and word(buffer, back) & U(0xFFFFFFFFFF) == HTTP
+        ):
             versioned = True
             for k in range(back + 5, end):
                 versioned = versioned and (is_digit(buffer[k]) or buffer[k] == DOT)
@@ -346,9 +351,9 @@ def referrer_hosts(buffer, starts, ends, rows, hosts):
 def intern(buffer, starts, ends, rows, codes, places, slots, hashes, limits, arena, seeds, count):
     """Dense codes of byte strings, in order of first appearance; returns how many distinct ones there are now.
 
-    ``slots`` (a power of two, at most half full): 32 bits of hash, code + 1. Text k is ``arena[limits[k]:limits[k + 1]]``
-    and ``hashes[k]`` its hash. There is room for all rows. Passes that hash and prefetch come first, so that memory
-    is awaited for many rows at once.
+    ``slots`` (a power of two, at most half full): 32 bits of hash, code + 1. Text k is
+    ``arena[limits[k]:limits[k + 1]]`` and ``hashes[k]`` its hash. There is room for all rows. Passes that hash and
+    prefetch come first, so that memory is awaited for many rows at once.
     """
     mask, low = U(len(slots) - 1), U(0xFFFFFFFF)
     for row in range(rows):

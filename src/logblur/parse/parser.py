@@ -98,7 +98,10 @@ class Parser:
         self._quoted = np.array([f.quoted for f in form.fields])
         # %l and %u are "-" in nearly every log
         self._widths: Ints = np.array(
-            [_WIDTHS.get(f.kind, int(f.kind is Kind.TEXT and f.name in {"", "remote_user"} and not f.quoted)) for f in form.fields]
+            [
+                _WIDTHS.get(f.kind, int(f.kind is Kind.TEXT and f.name in {"", "remote_user"} and not f.quoted))
+                for f in form.fields
+            ]
         )
         self._shortest = 1 + sum(map(len, literals))
         self._scratch(0)
@@ -172,9 +175,7 @@ class Parser:
                     kernels.sizes(data, starts, ends, rows, out, reasons)
         return values
 
-    def _append(
-        self, data: Bytes, size: int, rows: int, keep: Any, scalars: dict[str, npt.NDArray[Any]]
-    ) -> None:
+    def _append(self, data: Bytes, size: int, rows: int, keep: Any, scalars: dict[str, npt.NDArray[Any]]) -> None:
         """Add the lines ``keep`` of those last found."""
         first, after = self.rows, self.rows + rows
         for name in self.columns:
@@ -217,7 +218,12 @@ class Parser:
 
 
 def parse(
-    blocks: Iterable[Block], form: Format, columns: Sequence[str], *, latest_us: int, max_line_bytes: int = MAX_LINE_BYTES
+    blocks: Iterable[Block],
+    form: Format,
+    columns: Sequence[str],
+    *,
+    latest_us: int,
+    max_line_bytes: int = MAX_LINE_BYTES,
 ) -> Parsed:
     """Split whole log lines into typed columns, refusing every line that does not fit.
 

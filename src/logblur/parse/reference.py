@@ -142,7 +142,7 @@ def _time(value: bytes, latest_us: int) -> datetime:
 
 
 def _request(line: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    """Return (method, path, query, protocol) of a request line, all empty where it is not HTTP (RFC 9112, section 3)."""
+    """Return (method, path, query, protocol) of a request line; all empty where it is not HTTP (RFC 9112, 3)."""
     nothing = (b"", b"", b"", b"")
     method, _, rest = line.partition(b" ")
     if not _METHOD.fullmatch(method):
@@ -173,4 +173,3 @@ def _host(referer: bytes) -> bytes:
     found = re.match(rb"[^/?#]*", referer[scheme.end() :])
     assert found is not None
     return found[0]
-

@@ -45,9 +45,13 @@ def texts_of(arena: npt.NDArray[np.uint8], limits: npt.NDArray[np.int64], count:
         flagged[np.searchsorted(limits[1 : count + 1], np.flatnonzero(odd), side="right")] = True
     null = lengths == 0
     null[lengths == 1] = arena[limits[:count][lengths == 1]] == 0x2D
-    plain = pa.LargeStringArray.from_buffers(
-        count, pa.py_buffer(limits[: count + 1]), pa.py_buffer(used), _bitmap(null) if null.any() else None
-    ) if not flagged.any() else None
+    plain = (
+        pa.LargeStringArray.from_buffers(
+            count, pa.py_buffer(limits[: count + 1]), pa.py_buffer(used), _bitmap(null) if null.any() else None
+        )
+        if not flagged.any()
+        else None
+    )
     if plain is not None:
         return plain
     values: list[str | None] = []

@@ -82,6 +82,16 @@ def validate(document: Mapping[str, Any]) -> Policy:
         raise _refusal(error.errors(include_url=False)[0], document) from None
 
 
+def encode(policy: Policy) -> str:
+    """Return a text that `restore` makes the same policy of: how a day's Plan is kept."""
+    return policy.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def restore(text: str) -> Policy:
+    """Return the policy that `encode` wrote."""
+    return validate(json.loads(text))
+
+
 def builtin_text(name: str) -> str:
     """Return a built-in policy's file, comments and all."""
     if name not in BUILT_IN:

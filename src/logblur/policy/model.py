@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
 MOST_CLIENTS: Final = 1000
 """The largest threshold: up to here distinct clients are counted exactly."""
@@ -206,7 +206,9 @@ class Visitor(_Model):
     from_: Annotated[
         tuple[Literal["remote_addr", "user_agent"], ...], Field(strict=False, alias="from"), AfterValidator(_distinct)
     ] = ("remote_addr", "user_agent")
-    seal_after: Annotated[Duration, PlainValidator(_duration), AfterValidator(_exact)] = Duration(2, "day")
+    seal_after: Annotated[Duration, PlainValidator(_duration), PlainSerializer(str), AfterValidator(_exact)] = Duration(
+        2, "day"
+    )
     publish: Literal["open", "sealed"] = "open"
 
 
@@ -229,7 +231,7 @@ class Policy(_Model):
     legal_basis: Literal[
         "consent", "contract", "legal-obligation", "vital-interests", "public-task", "legitimate-interests"
     ]
-    retention: Annotated[Duration, PlainValidator(_duration)]
+    retention: Annotated[Duration, PlainValidator(_duration), PlainSerializer(str)]
     input: Input = Input()
     fields: Fields
     visitor: Visitor = Visitor()

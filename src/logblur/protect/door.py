@@ -34,6 +34,11 @@ _EPOCH: Final = date(1970, 1, 1)
 RECORD_COLUMNS: Final = ("remote_addr", "remote_user")
 """Fields that a policy can let out line by line, as a pseudonym or, with a reason, as they are."""
 
+_STATUS: Final[Mapping[str, Callable[[int], str]]] = {
+    "status": str,
+    "status_class": lambda status: f"{status // 100}xx",
+    "complete": lambda status: {200: "yes", 206: "part"}.get(status, NONE),
+}
 _KINDS: Final = {"page": 0, "asset": 1, "download": 2}
 
 
@@ -180,7 +185,7 @@ def _universes(batch: pa.RecordBatch, coded: Mapping[str, _Coded], rows: int) ->
         return coded[name].codes if name in coded else same
 
     def values(name: str, missing: str) -> list[str]:
-        return coded[name].values.to_pylist() if name in coded else [missing]  # type: ignore[no-any-return]
+        return coded[name].values.to_pylist() if name in coded else [missing]
 
     bots = np.array([v == "bot" for v in values("agent", "human")])
     kinds = np.array([_KINDS[v] for v in values("file_kind", "page")], np.int8)
@@ -208,13 +213,7 @@ def _column(
     """Return a key column as codes into protected values; what the log's format does not hold is ``(none)``."""
     if name in {"status", "status_class", "complete"} and "status" in batch.schema.names:
         status = np.asarray(batch.column("status"))
-        known = np.arange(1000)
-        texts = {
-            "status": lambda s: str(s),
-            "status_class": lambda s: f"{s // 100}xx",
-            "complete": lambda s: {200: "yes", 206: "part"}.get(s, NONE),
-        }[name]
-        return _Coded(status.astype(np.int32), pa.array([texts(int(s)) for s in known], pa.string()))
+        return _Coded(status.astype(np.int32), pa.array([_STATUS[name](s) for s in range(1000)], pa.string()))
     if name == "network" and addresses is not None:
         found = networks(addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
         return _Coded(coded["remote_addr"].codes, found)
@@ -225,7 +224,9 @@ def _column(
             return _Coded(coded["host"].codes, sites(coded["host"].values))
         return _constant(plan.site or NONE, rows)
     if name == "method" and "method" in coded:
-        known_methods = [NONE if v is None else v if v in METHODS else UNUSUAL for v in coded["method"].values.to_pylist()]
+        known_methods = [
+            NONE if v is None else v if v in METHODS else UNUSUAL for v in coded["method"].values.to_pylist()
+        ]
         return _Coded(coded["method"].codes, pa.array(known_methods, pa.string()))
     if name in coded and name not in {"path", "method"}:  # made by classify, of values that are publishable
         return coded[name]
@@ -246,7 +247,9 @@ def _identifier(
         return _constant(NONE, len(days))
     column = coded[name]
     if method == "keep":
-        return _Coded(column.codes, pa.array([NONE if v is None else v for v in column.values.to_pylist()], pa.string()))
+        return _Coded(
+            column.codes, pa.array([NONE if v is None else v for v in column.values.to_pylist()], pa.string())
+        )
     if name == "remote_addr" and addresses is not None:
         halves = zip(addresses.high.tolist(), addresses.low.tolist(), addresses.family.tolist(), strict=True)
         values = [(h << 64 | x).to_bytes(16, "big") if family else None for h, x, family in halves]
