@@ -27,7 +27,7 @@ GOOD = {
     "u": [b"-", b"anna", b"john doe", b"[x", b""],
     "t": [b"17/May/2026:10:05:03 +0000", b"28/Feb/2026:23:59:60 -1100", b"01/Jan/1970:00:00:00 +0000"],
     "r": [b"GET / HTTP/1.1", b"GET /a?b#c HTTP/1.0", b"-", b"", b"\\x16\\x03", b"PUT /x HTTP/2",
-          b"GET http://a.example HTTP/1.1", b'GET /a\\"b?c HTTP/1.1', b"BREW /\xff HTTP/1.1", b"GET /old", b"HEAD /old"],
+          b"GET http://a.example HTTP/1.1", b'GET /a\\"b?c HTTP/1.1', b"BREW /\xff HTTP/1.1", b"GET /old"],
     "s": [b"200", b"304", b"404", b"999", b"100"],
     "b": [b"0", b"-", b"5", b"12345678", b"123456789", b"1234567890123"],
     "q": [b"-", b"", b"https://www.example.org/a?b", b"http://user:pw@example.com:80?x",
