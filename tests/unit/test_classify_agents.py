@@ -26,10 +26,11 @@ needs_corpus = pytest.mark.skipif(CORPUS is None, reason="LOGBLUR_CORPUS names n
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
 )
-IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"  # noqa: E501
 
 
 def truth(name: str) -> Any:
+    """Return a file of the corpus, decoded."""
     path = Path(CORPUS or "") / "groundtruth" / name
     return (
         json.loads(path.read_text("utf-8"))
@@ -39,6 +40,7 @@ def truth(name: str) -> Any:
 
 
 def texts(tree: Any) -> Iterator[str]:
+    """Yield every text of a tree of lists and tables."""
     if isinstance(tree, str):
         yield tree
     elif tree:
@@ -174,7 +176,7 @@ def test_programs_agree_with_the_lists_of_others() -> None:
     counter = [
         e["pattern"] for e in truth("bots/COUNTER_Robots_list.json") if re.fullmatch(r"[\w -]{4,}", e["pattern"])
     ]
-    assistants = [name for name in truth("bots/ai.robots.json")]
+    assistants = list(truth("bots/ai.robots.json"))
     floors = {
         "crawlers": (crawlers, 0.99),
         "COUNTER names": (counter, 0.33),

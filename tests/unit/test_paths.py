@@ -20,6 +20,7 @@ from logblur.protect.paths import LONGEST, template
 
 
 def templates(*texts: str | None) -> list[str]:
+    """Return the templates of these paths."""
     found = template(pa.array(texts, pa.large_string()))
     assert found.type == pa.string()
     assert found.null_count == 0
@@ -46,6 +47,12 @@ def templates(*texts: str | None) -> list[str]:
         ("/ip-203.0.113.7-203.0.113.8.html", "/ip-{ip}-{ip}.html"),
         ("/ip/%5B2001:db8::1%5D:80", "/ip/{ip}:80"),
         ("/ip/fe80::1%25eth0", "/ip/{ip}"),
+        ("/ip/fdff:ffff:ffff:ffff:ffff:ffff:ffff:fffa", "/ip/{ip}"),
+        ("/abcdefab-abcd-abcd-abcd-abcdefabcdef", "/{uuid}"),
+        ("/x2001:db8:0:0:0:0:0:1y", "/x{ip}y"),
+        ("/2001:db8:0:0:0:0:0:1:443", "/{ip}:443"),
+        ("/react@16.v1_9_1m.14.0.min.js", "/react@16.v1_9_1m.14.0.min.js"),
+        ("/1f6032c50de7428fbe3f8447178983761fc90731", "/{token}"),
         ("/ip/::ffff:203.0.113.7", "/ip/{ip}"),
         ("/Foo::Bar/12:30:45", "/Foo::Bar/12:30:45"),
         ("/v/1.3.2/lib-2.10.js", "/v/1.3.2/lib-2.10.js"),
@@ -114,10 +121,62 @@ def test_values_do_not_touch_each_other(texts: list[str | None]) -> None:
 
 
 PIECES = st.sampled_from(
-    ["/", "/", ".", "-", "_", ";", "%", "%2", "%25", "%2F", "%40", "@", "a", "b.com", "x@y.lv", "1", "12", "2015", "05", "17", "12345", "::", ":", "1.2.3.4",
-     "fe80::1", "0", "4111", "1111", " ", "+371", "00", "DE89", "3704", "eyJ", "(", ")", "{ip}", "{", "}", "\\x41", "\0", "\n", "\u200b", "\uff05", "\u00e9", "\uff1f",
-     "e\u0301", "0123456789abcdef", "aB3xY9kL2mN8pQ5rT7vZ", "?", "#", "\ufdfa", "161175-19997"]
-)  # fmt: skip
+    [
+        "/",
+        "/",
+        ".",
+        "-",
+        "_",
+        ";",
+        "%",
+        "%2",
+        "%25",
+        "%2F",
+        "%40",
+        "@",
+        "a",
+        "b.com",
+        "x@y.lv",
+        "1",
+        "12",
+        "2015",
+        "05",
+        "17",
+        "12345",
+        "::",
+        ":",
+        "1.2.3.4",
+        "fe80::1",
+        "0",
+        "4111",
+        "1111",
+        " ",
+        "+371",
+        "00",
+        "DE89",
+        "3704",
+        "eyJ",
+        "(",
+        ")",
+        "{ip}",
+        "{",
+        "}",
+        "\\x41",
+        "\0",
+        "\n",
+        "\u200b",
+        "\uff05",
+        "\u00e9",
+        "\uff1f",
+        "e\u0301",
+        "0123456789abcdef",
+        "aB3xY9kL2mN8pQ5rT7vZ",
+        "?",
+        "#",
+        "\ufdfa",
+        "161175-19997",
+    ]
+)
 
 
 @given(st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=200))
@@ -135,18 +194,22 @@ def test_a_template_is_its_own_template(path: str) -> None:
 
 
 def iban(body: str, country: str) -> str:
+    """Return an account number with the right check digits."""
     check = 98 - int("".join(str(int(c, 36)) for c in body + country + "00")) % 97
     return f"{country}{check:02}{body}"
 
 
 def card(body: str) -> str:
+    """Return a card's number with the right last digit."""
     return next(body + last for last in "0123456789" if paths._luhn(body + last))
 
 
 EMAILS = st.builds(
-    "{}@{}.{}".format, st.from_regex(r"[a-z0-9]([a-z0-9._+-]{0,12}[a-z0-9])?", fullmatch=True), st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True),
+    "{}@{}.{}".format,
+    st.from_regex(r"[a-z0-9]([a-z0-9._+-]{0,12}[a-z0-9])?", fullmatch=True),
+    st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True),
     st.sampled_from(["com", "lv", "co.uk", "example"]),
-)  # fmt: skip
+)
 IPV6 = st.ip_addresses(v=6).filter(lambda a: a != ipaddress.ip_address("::"))  # "::" is nobody's
 SECRETS = (
     EMAILS
@@ -214,9 +277,24 @@ def test_neighbours_hide_no_address(address: ipaddress.IPv4Address | ipaddress.I
 
 @pytest.mark.parametrize(
     "path",
-    ["/" + "a" * 1_000_000, "/" * 100_000, "/" + "%25" * 100_000, "/" + "@" * 100_000, "/" + "1-" * 100_000, "/" + "DE89" * 50_000, "/" + "a@b." * 50_000, "/" + "::" * 50_000,
-     "/" + "4 " * 100_000, "/" + "eyJ." * 50_000, "/" + "\uff05" * 50_000, "/" + "\ufdfa" * 50_000, "/" + "1.2.3.4" * 20_000, "/" + "{" * 10_000, "/" + "DE89370400440532013" * 100],
-)  # fmt: skip
+    [
+        "/" + "a" * 1_000_000,
+        "/" * 100_000,
+        "/" + "%25" * 100_000,
+        "/" + "@" * 100_000,
+        "/" + "1-" * 100_000,
+        "/" + "DE89" * 50_000,
+        "/" + "a@b." * 50_000,
+        "/" + "::" * 50_000,
+        "/" + "4 " * 100_000,
+        "/" + "eyJ." * 50_000,
+        "/" + "\uff05" * 50_000,
+        "/" + "\ufdfa" * 50_000,
+        "/" + "1.2.3.4" * 20_000,
+        "/" + "{" * 10_000,
+        "/" + "DE89370400440532013" * 100,
+    ],
+)
 def test_hostile_paths_are_cheap(path: str) -> None:
     """A path made to cost much is bounded, settled and quick."""
     began = time.perf_counter()

@@ -61,13 +61,10 @@ _CLASS_OF_TAG: Final = {
 
 # The first that fits decides. Words are those that makers put into user agents; of model names there is no end.
 _DEVICE_RULES: Final = (
+    ("tv", r"smart-?tv|hbbtv|apple ?tv|google ?tv|android ?tv|\btizen\b.*\btv\b|\btv safari\b|\bopera tv\b|\bdtv\b"),
     (
         "tv",
-        r"smart-?tv|hbbtv|apple ?tv|google ?tv|android ?tv|netcast|\bweb0s\b|webos\.tv|bravia|\bcrkey\b|viera",
-    ),
-    (
-        "tv",
-        r"\baft[a-z0-9]{1,6}\b|\btizen\b.*\btv\b|\btv safari\b|\bopera tv\b|\bdtv\b|shield android|\bstb\b|set-?top|mibox|roku",
+        r"netcast|\bweb0s\b|webos\.tv|\bcrkey\b|viera|bravia|roku|mibox|shield android|\baft[a-z0-9]{1,6}\b|\bstb\b",
     ),
     ("desktop", r"tablet pc [0-9]"),  # Windows XP and later, with a pen
     ("console", r"playstation|\bxbox\b|nintendo|\bwiiu?\b"),
@@ -82,9 +79,10 @@ _DEVICE_RULES: Final = (
     ("desktop", r"(?:free|open|net)bsd|sunos|solaris|amiga|\bbeos\b|haiku|\bos/2\b|risc ?os|morphos"),
 )
 
-# What no browser of a person says: a link to the operator's page, or what the program does.
+# What no browser of a person says: where to find or write to the operator, or what the program does.
 _PROGRAM: Final = (
     r"\+ ?https?://|[a-z]bot\b|\bbot[/ _;),-]|crawler|spider|scraper|\bhttp ?client\b|\brss\b.*reader|"
+    r"[0-9a-z]@[0-9a-z-]+\.[a-z]{2,}|"
     r"^mozilla(?:/[45]\.0)?$|^-?$"
 )
 

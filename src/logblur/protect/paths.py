@@ -48,7 +48,7 @@ _CLEARLY_IPV6: Final = rf"(?:{_HEX}:){{7}}{_HEX}|(?:{_HEX}:){{2,6}}(?::{_HEX}){{
 # Regular expressions without look-around: what stands before and after is matched and put back. Two findings that share
 # a character between them are found in two treatments. The order matters: what is more certain comes first.
 _EARLY: Final = (
-    (r"[^\s@/:;,<>()\[\]\"]+(?:@[\p{L}\p{N}](?:[\p{L}\p{N}._-]*\.)?\p{L}[\p{L}\p{N}-]*)+", "{email}"),
+    (r"[^\s@/:;,<>()\[\]\"]+(?:@[\p{L}\p{N}][\p{L}\p{N}.-]*\.(?:\p{L}{2,}|xn--[0-9A-Za-z-]+))+", "{email}"),
     (r"eyJ[0-9A-Za-z_-]{5,}(?:\.[0-9A-Za-z_-]*){1,4}", "{jwt}"),
     (r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}", "{uuid}"),
     (rf"\[{_IPV6}\]", "{ip}"),
@@ -66,7 +66,9 @@ _LATE: Final = (
     (r"^[0-9]+((?:\.[A-Za-z][0-9A-Za-z]{0,7}){0,2})$", "{number}${1}"),
     (r"(^|[^0-9A-Za-z])[0-9A-Fa-f]{16,}($|[^0-9A-Za-z])", "${1}{token}${2}"),
 )
-_SUSPECT: Final = r"[0-9@]|eyJ|::"  # without one of these a segment holds nothing that is looked for
+_SUSPECT: Final = (
+    r"[0-9@:]|eyJ|-[A-Fa-f]{4}-[A-Fa-f]{4}-"  # without one of these a segment holds nothing that is looked for
+)
 _RUN: Final = r"[0-9A-Za-z]{20,}"
 _MIXED: Final = r"[0-9][A-Za-z]|[A-Za-z][0-9]"
 
@@ -213,6 +215,8 @@ def _without_ibans(text: str) -> str:
         found = re.compile(rf"[0-9A-Za-z](?:[ -]?[0-9A-Za-z]){{{length - 1}}}").match(text, start.start())
         if found is not None:
             compact = re.sub("[ -]", "", found[0])
+            if compact == found[0] and text[start.start() - 1 : start.start()].isalnum():
+                continue  # in the middle of a word, such as a digest: a token
             # Check digits (ISO 7064): the first four characters moved to the end, letters as 10 to 35, rest 1 by 97.
             if int("".join(str(int(c, 36)) for c in compact[4:] + compact[:4])) % 97 == 1:
                 out, done = out + text[done : start.start()] + "{iban}", found.end()
