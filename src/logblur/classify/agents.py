@@ -15,7 +15,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from importlib.resources import files
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from logblur.schema import NONE
 
@@ -59,25 +59,32 @@ _CLASS_OF_TAG: Final = {
     "scanner": "scanner",
 }
 
-# The first that fits decides. Words are those that makers put into user agents, not model names, of which there is no end.
+# The first that fits decides. Words are those that makers put into user agents; of model names there is no end.
 _DEVICE_RULES: Final = (
-    ("tv", r"smart-?tv|hbbtv|apple ?tv|google ?tv|android ?tv|netcast|\bweb0s\b|webos\.tv|bravia|roku|\baft[a-z0-9]{1,6}\b|"
-           r"\bcrkey\b|viera|\btizen\b.*\btv\b|\btv safari\b|\bopera tv\b|\bdtv\b|shield android|mibox|\bstb\b|set-?top"),
+    ("tv", r"smart-?tv|hbbtv|apple ?tv|google ?tv|android ?tv|\btizen\b.*\btv\b|\btv safari\b|\bopera tv\b|\bdtv\b"),
+    (
+        "tv",
+        r"netcast|\bweb0s\b|webos\.tv|\bcrkey\b|viera|bravia|roku|mibox|shield android|\baft[a-z0-9]{1,6}\b|\bstb\b",
+    ),
     ("desktop", r"tablet pc [0-9]"),  # Windows XP and later, with a pen
     ("console", r"playstation|\bxbox\b|nintendo|\bwiiu?\b"),
-    ("tablet", r"\bipad|\btablet\b|\bkf[a-z]{2,5}\b|kindle|playbook|\bsm-t\d|\bsm-x\d|\bgt-p\d|nexus (?:7|9|10)\b|xoom|\bsch-i800|"
-               r"\blenovo (?:tb|yt)|mediapad|\bsilk/|touchpad"),
-    ("mobile", r"mobi|iphone|ipod|windows phone|windows ce|blackberry|\bbb10\b|symbian|series ?[46]0|nokia|j2me|midp|opera mini|ucweb|"
-               r"\bdocomo\b|kaios|palm|maemo|harmonyos"),
+    ("tablet", r"\bipad|\btablet\b|kindle|\bkf[a-z]{2,5}\b|\bsilk/|playbook|touchpad|mediapad|xoom|nexus (?:7|9|10)\b"),
+    ("tablet", r"\bsm-[tx]\d|\bgt-p\d|\bsch-i800|\blenovo (?:tb|yt)"),
+    ("mobile", r"mobi|iphone|ipod|windows (?:phone|ce)|blackberry|\bbb10\b|symbian|series ?[46]0|nokia|j2me|midp"),
+    ("mobile", r"opera mini|ucweb|\bdocomo\b|kaios|palm|maemo|harmonyos"),
     (NONE, r"\bwatch|automotive|quest \d|oculus"),
     ("tablet", r"android.*(?:[; ]tab|tablet| pad\b)"),
     ("mobile", r"\bandroid\b|; wv\)|\bios\b|okhttp|dalvik"),
-    ("desktop", r"windows|win(?:nt|9[58]|32|64)|macintosh|mac ?os|mac_powerpc|darwin|x11|linux|ubuntu|\bcros\b|freebsd|openbsd|netbsd|sunos|solaris|"
-                r"amiga|\bbeos\b|haiku|\bos/2\b|risc ?os|morphos"),
-)  # fmt: skip
+    ("desktop", r"windows|win(?:nt|9[58]|32|64|7|10)\b|macintosh|mac ?os|mac_powerpc|darwin|x11|linux|ubuntu|\bcros\b"),
+    ("desktop", r"(?:free|open|net)bsd|sunos|solaris|amiga|\bbeos\b|haiku|\bos/2\b|risc ?os|morphos"),
+)
 
-# What no browser of a person says: a link to the operator's page, or what the program does.
-_PROGRAM: Final = r"\+ ?https?://|[a-z]bot\b|\bbot[/ _;),-]|crawler|spider|scraper|\bhttp ?client\b|\brss\b.*reader|^mozilla(?:/[45]\.0)?$|^-?$"
+# What no browser of a person says: where to find or write to the operator, or what the program does.
+_PROGRAM: Final = (
+    r"\+ ?https?://|[a-z]bot\b|\bbot[/ _;),-]|crawler|spider|scraper|\bhttp ?client\b|\brss\b.*reader|"
+    r"[0-9a-z]@[0-9a-z-]+\.[a-z]{2,}|"
+    r"^mozilla(?:/[45]\.0)?$|^-?$"
+)
 
 # Names that rules build from pieces and that therefore stand in no rule.
 _ALSO_NAMES: Final = ("OpenBSD", "NetBSD", "DragonFly")
@@ -91,7 +98,7 @@ def table() -> dict[str, list[str]]:
 
 
 def name_of(pattern: str) -> str:
-    r"""Return how a pattern of crawler-user-agents is spelled as a name: ``[wW]get`` is Wget, ``Googlebot\/`` Googlebot."""
+    r"""Return a pattern of crawler-user-agents as a name: ``[wW]get`` is Wget, ``Googlebot\/`` is Googlebot."""
     text = re.sub(r"\[\\s\\S\]\*|\(\^\| \)", " ", pattern)
     text = re.sub(r"\[(.)(.)\]", lambda m: m[1] if m[1].isupper() else m[2], text).partition("|")[0]
     text = re.sub(r"\(([A-Za-z]+)$", r"\1", text).partition("([")[0]
@@ -101,7 +108,7 @@ def name_of(pattern: str) -> str:
     return text.rpartition("@")[2].strip("^$ /;-:+").removeprefix("https://") or NONE
 
 
-def _programs(devices: Iterable[Any]) -> Iterator[tuple[str, str | None, str, str, None]]:
+def _programs(devices: Iterable[Any]) -> Iterator[tuple[str, Literal["i"] | None, str, str, None]]:
     """Yield the rules of programs, the most certain first: pattern, flag, name, class."""
     for kind, names in table().items():
         for text in names:

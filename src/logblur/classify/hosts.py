@@ -39,7 +39,7 @@ class Engine:
     Attributes:
         name: As it is published.
         hosts: Where its results are shown. ``google.*`` is google under any public suffix; ``*.search.yahoo.com`` is
-            every host below; ``com.google.android…`` is an app; ``www.``, ``m.`` and ``mobile.`` before a host need not be listed.
+            every host below; ``com.google.android...`` is an app; ``www.``, ``m.`` and ``mobile.`` need not be listed.
         terms: Query parameters that hold what was searched for.
     """
 
@@ -94,8 +94,8 @@ def describe(text: str) -> tuple[str, str]:
     """Return the registrable domain of a host and the search engine it is, `schema.NONE` where there is none.
 
     Privacy:
-        Of a host name, what is left of the registrable domain goes: ``mail.alice.example.com`` is ``example.com``. An address
-        in any notation ends in no public suffix; one that is written with dashes in the domain itself is refused.
+        What stands left of the registrable domain goes: ``mail.alice.example.com`` is ``example.com``. An address in
+        any notation ends in no public suffix; one that is written with dashes in the domain itself is refused.
 
     Source:
         Public Suffix List, ICANN section.

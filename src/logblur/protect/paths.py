@@ -40,17 +40,20 @@ _OCTET: Final = r"0{0,2}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 _HEX: Final = r"[0-9A-Fa-f]{1,4}"
 _IPV6: Final = (
-    rf"\[?(?:(?:{_HEX}:){{7}}{_HEX}|(?:{_HEX}:){{6}}{_IPV4}|(?:{_HEX}(?::{_HEX}){{0,6}})?::(?:(?:{_HEX}:){{0,6}}(?:{_IPV4}|{_HEX}))|"
-    rf"{_HEX}(?::{_HEX}){{0,6}}::)(?:%[0-9A-Za-z_.-]+)?\]?"
+    rf"(?:(?:{_HEX}:){{7}}{_HEX}|(?:{_HEX}:){{6}}{_IPV4}|"
+    rf"(?:{_HEX}(?::{_HEX}){{0,6}})?::(?:{_HEX}:){{0,6}}(?:{_IPV4}|{_HEX})|{_HEX}(?::{_HEX}){{0,6}}::)(?:%[0-9A-Za-z_.-]+)?"
 )
+_CLEARLY_IPV6: Final = rf"(?:{_HEX}:){{7}}{_HEX}|(?:{_HEX}:){{2,6}}(?::{_HEX}){{1,5}}"  # also where letters adjoin
 
 # Regular expressions without look-around: what stands before and after is matched and put back. Two findings that share
 # a character between them are found in two treatments. The order matters: what is more certain comes first.
 _EARLY: Final = (
-    (r"[^\s@/:;,<>()\[\]\"]+(?:@[\p{L}\p{N}](?:[\p{L}\p{N}._-]*\.)?\p{L}[\p{L}\p{N}-]*)+", "{email}"),
+    (r"[^\s@/:;,<>()\[\]\"]+(?:@[\p{L}\p{N}][\p{L}\p{N}.-]*\.(?:\p{L}{2,}|xn--[0-9A-Za-z-]+))+", "{email}"),
     (r"eyJ[0-9A-Za-z_-]{5,}(?:\.[0-9A-Za-z_-]*){1,4}", "{jwt}"),
     (r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}", "{uuid}"),
-    (rf"(^|[^0-9A-Za-z]){_IPV6}($|[^0-9A-Za-z:])", "${1}{ip}${2}"),
+    (rf"\[{_IPV6}\]", "{ip}"),
+    (rf"(^|[^0-9A-Za-z]){_IPV6}($|[^0-9A-Za-z])", "${1}{ip}${2}"),
+    (_CLEARLY_IPV6, "{ip}"),
     (rf"(^|[^0-9]){_IPV4}($|[^0-9])", "${1}{ip}${2}"),
 )
 _LATE: Final = (
@@ -63,20 +66,21 @@ _LATE: Final = (
     (r"^[0-9]+((?:\.[A-Za-z][0-9A-Za-z]{0,7}){0,2})$", "{number}${1}"),
     (r"(^|[^0-9A-Za-z])[0-9A-Fa-f]{16,}($|[^0-9A-Za-z])", "${1}{token}${2}"),
 )
-_SUSPECT: Final = r"[0-9@]|eyJ|::"  # without one of these a segment holds nothing that is looked for
+_SUSPECT: Final = (
+    r"[0-9@:]|eyJ|-[A-Fa-f]{4}-[A-Fa-f]{4}-"  # without one of these a segment holds nothing that is looked for
+)
 _RUN: Final = r"[0-9A-Za-z]{20,}"
 _MIXED: Final = r"[0-9][A-Za-z]|[A-Za-z][0-9]"
 
-_IBAN_LENGTH: Final = {
-    entry[:2]: int(entry[2:])
-    for entry in (
-        "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 "
-        "ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 "
-        "LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 "
-        "PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 "
-        "YE30"
-    ).split()
-}  # Source: the SWIFT IBAN registry
+# Country and length: the SWIFT IBAN registry.
+_IBANS: Final = (
+    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 "
+    "ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 "
+    "LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 "
+    "PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 "
+    "YE30"
+)
+_IBAN_LENGTH: Final = {entry[:2]: int(entry[2:]) for entry in _IBANS.split()}
 _COUNTRY: Final = "|".join(_IBAN_LENGTH)
 _IBAN: Final = rf"(?i)(?:{_COUNTRY})[0-9]{{2}}(?:[ -]?[0-9A-Z]){{11}}"
 _IBAN_START: Final = re.compile(rf"(?=({_COUNTRY})[0-9]{{2}})", re.IGNORECASE | re.ASCII)
@@ -135,7 +139,7 @@ def template(paths: pa.Array) -> pa.Array:
 
 
 def _decoded(text: str) -> str:
-    """Return a path with its percent-encoding undone; a segment that is encoded more often than `_ROUNDS` is a token."""
+    """Return a path with its percent-encoding undone; a segment encoded more often than `_ROUNDS` is a token."""
     for _ in range(_ROUNDS):
         before = text
         text = unicodedata.normalize("NFKC", unquote(text.replace("\\x", "%")))
@@ -192,7 +196,7 @@ def _treated(segments: pl.Series) -> pl.Series:
     for pattern, name in _EARLY:
         segments = segments.str.replace_all(pattern, name)
     iban = segments.str.contains(_IBAN)
-    card = segments.str.contains(r"[0-9](?:[ -]?[0-9]){12}")
+    card = segments.str.contains(r"[2-6](?:[ -]?[0-9]){12}")
     segments = segments.scatter(iban.arg_true(), [_without_ibans(text) for text in segments.filter(iban)])
     segments = segments.scatter(card.arg_true(), [_DIGITS.sub(_without_cards, text) for text in segments.filter(card)])
     for pattern, name in _LATE:
@@ -211,6 +215,8 @@ def _without_ibans(text: str) -> str:
         found = re.compile(rf"[0-9A-Za-z](?:[ -]?[0-9A-Za-z]){{{length - 1}}}").match(text, start.start())
         if found is not None:
             compact = re.sub("[ -]", "", found[0])
+            if compact == found[0] and text[start.start() - 1 : start.start()].isalnum():
+                continue  # in the middle of a word, such as a digest: a token
             # Check digits (ISO 7064): the first four characters moved to the end, letters as 10 to 35, rest 1 by 97.
             if int("".join(str(int(c, 36)) for c in compact[4:] + compact[:4])) % 97 == 1:
                 out, done = out + text[done : start.start()] + "{iban}", found.end()
@@ -218,14 +224,14 @@ def _without_ibans(text: str) -> str:
 
 
 def _without_cards(digits: re.Match[str]) -> str:
-    """Return groups of digits with those that together are a card's number (13 to 19 digits, Luhn) replaced."""
+    """Return groups of digits with those that together are a card's number replaced (ISO 7812: 2 to 6 first, Luhn)."""
     if len(digits[0]) < 13:
         return digits[0]
     parts = re.split("([ -])", digits[0])  # a group at each even place
     for at in range(0, len(parts), 2):
         for end in range(at, min(at + 38, len(parts)), 2):
             number = "".join(parts[at : end + 1 : 2])
-            if 13 <= len(number) <= 19 and _luhn(number):
+            if 13 <= len(number) <= 19 and number[0] in "23456" and _luhn(number):
                 parts[at : end + 1] = ["{card}"] + [""] * (end - at)
                 break
     return "".join(parts)
