@@ -71,7 +71,8 @@ def write_partial(folder: Path, partial: Partial, key: DayKey, *, plan_digest: s
     _append(sink, _PEOPLE, partial.people)
     for table, groups in partial.tables.items():
         _append(sink, table.encode(), groups)
-    sealed = AESGCM(key.partial_key).encrypt(nonce, sink.getvalue(), _bound(name, key, plan_digest))
+    plain = memoryview(sink.getvalue()).cast("B")
+    sealed = AESGCM(key.partial_key).encrypt(nonce, plain, _bound(name, key, plan_digest))
     durable.write_file(folder / name, _MARK, nonce, sealed, mode=0o600)
     return PartialFile(name, partial.day, len(_MARK) + len(nonce) + len(sealed))
 
