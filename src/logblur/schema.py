@@ -203,9 +203,10 @@ class Partial:
 
     Attributes:
         day: The day in the policy's zone.
-        people: ``visitor`` uint64, ``client`` uint64: the distinct pairs of tokens; a person is a row of it.
+        people: ``visitor`` uint64, ``client`` uint64: the distinct pairs of tokens, sorted by client, then visitor;
+            a person is a row of it.
         tables: By table name: the key columns, ``requests`` int64, ``bytes`` int64, ``people`` list<uint32>
-            (distinct rows of `people`, ascending), one row a group, keys distinct.
+            (distinct rows of `people`, ascending), one row a group, keys distinct, sorted by them.
     """
 
     day: date

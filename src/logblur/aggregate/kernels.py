@@ -189,10 +189,10 @@ def transpose(offsets: Ints, members: Members, targets: Codes, count: int) -> tu
     for group in range(len(targets)):
         if targets[group] >= 0:
             for at in range(offsets[group], offsets[group + 1]):
-                person = np.int64(members[at])
-                place = starts[person + 1]
-                keys[place], people[place] = targets[group], person
-                starts[person + 1] += 1
+                member = np.int64(members[at])
+                place = starts[member + 1]
+                keys[place], people[place] = targets[group], member
+                starts[member + 1] += 1
     return keys, people
 
 
