@@ -144,20 +144,35 @@ def os_keys(_: str, size: int) -> bytes:
 
 
 def test_a_state_and_an_out_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
-    """A new state on a used OUT, another's OUT, an OUT without manifest, and a state whose OUT is gone: all exit 5."""
+    """A new state on a used OUT, another's OUT, and an OUT without manifest: all exit 5."""
     for name in ("1", "2"):
         with open_state(tmp_path / f"out{name}", tmp_path / f"state{name}", clock=clock, keys=os_keys) as state:
             count(state)
     refused(tmp_path / "out1", tmp_path / "new", "this state is new")
     refused(tmp_path / "out1", tmp_path / "state2", "another state")
-    refused(tmp_path / "empty", tmp_path / "state1", "manifest of this state's OUT is missing")
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "x.parquet").write_bytes(b"x")
     refused(tmp_path / "files", tmp_path / "new2", "choose an empty OUT")
     manifest_path(tmp_path / "out1").unlink()
-    refused(tmp_path / "out1", tmp_path / "state1", "manifest of this state's OUT is missing")
+    (tmp_path / "out1" / "x").write_bytes(b"x")
+    refused(tmp_path / "out1", tmp_path / "state1", "no manifest")
     refused(tmp_path / "out1" / "in", tmp_path / "out1", "within each other", UsageError)
     refused(tmp_path / "out1", tmp_path / "out1" / "in", "within each other", UsageError)
+
+
+def test_a_deleted_out_is_published_again_until_a_day_is_sealed(out: Path, folder: Path) -> None:
+    """Open days become dirty when OUT is gone; once a day of it is sealed, the state refuses an empty OUT."""
+    with open_state(out, folder, clock=clock, keys=os_keys) as state:
+        count(state)
+        (day,) = state.ledger.days()
+        state.ledger.mark_clean(day.day)
+    shutil.rmtree(out)
+    with open_state(out, folder, clock=clock, keys=os_keys) as state:
+        assert [record.day for record in state.ledger.dirty_days()] == [day.day]
+        state.ledger.mark_clean(day.day)
+        state.ledger.seal(day.day, clock())
+    shutil.rmtree(out)
+    refused(out, folder, "OUT is gone")
 
 
 def test_a_state_that_lost_its_ledger_or_key_is_refused(out: Path, folder: Path) -> None:

@@ -256,6 +256,11 @@ class Ledger:
         with self._db.transaction():
             self._db.execute("UPDATE days SET dirty = 0, published = 1 WHERE day = ?", day.isoformat())
 
+    def publish_again(self) -> None:
+        """Mark every open day dirty: nothing of what was published is there any more."""
+        with self._db.transaction():
+            self._db.execute("UPDATE days SET dirty = 1, published = 0 WHERE sealed_at IS NULL")
+
     def seal(self, day: date, now: datetime) -> None:
         """Close a day for ever. A day that is sealed already stays as it is."""
         sealed = "UPDATE days SET sealed_at = ? WHERE day = ? AND sealed_at IS NULL"

@@ -226,13 +226,14 @@ def _tie(state: State, found: manifest.Manifest | None) -> None:
     """Make OUT this state's, or refuse it; before the first table is written the manifest names the state."""
     tied = state.ledger.meta("tied") is not None
     if found is None:
-        if tied:
-            raise OutputError(
-                f"{state.out}: the manifest of this state's OUT is missing; mount or restore OUT, or give a new one"
-                " with a new --state"
-            )
         if not _is_empty(state.out):
             raise OutputError(f"{state.out}: OUT holds files but no manifest; restore it, or choose an empty OUT")
+        if any(record.sealed for record in state.ledger.days()):
+            raise OutputError(
+                f"{state.out}: OUT is gone, and sealed days of it cannot be made again; mount or restore it, or start"
+                f" anew with another --state (the state of this OUT is {state.partials.parent})"
+            )
+        state.ledger.publish_again()  # an OUT that was deleted while all its days are open
         durable.make_folder(manifest.temporary_folder(state.out))
         manifest.save(state.out, manifest.Manifest(state.id, {}, {}))
     elif found.state != state.id:
