@@ -215,7 +215,7 @@ def merge_people(a: tuple[Words, Words], b: tuple[Words, Words]) -> tuple[Words,
 
 
 @kernel
-def merge_lists(  # noqa: PLR0917
+def merge_lists(
     offsets_a: Ints, members_a: Members, from_a: Codes, offsets_b: Ints, members_b: Members, from_b: Codes
 ) -> tuple[Ints, Members]:
     """Return CSR lists, each the union of list ``from_a[group]`` of a and ``from_b[group]`` of b; -1 is no list."""
