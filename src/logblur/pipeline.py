@@ -37,7 +37,7 @@ from logblur.policy import Policy, load_policy
 from logblur.policy.load import encode, restore
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import resolve
-from logblur.schema import Block, Parsed, Reason
+from logblur.schema import Block, Parsed, Protected, Reason
 from logblur.sources.find import Log, find_logs
 
 if TYPE_CHECKING:  # a run with nothing new needs none of these
@@ -341,25 +341,30 @@ class _Run:
         from logblur.aggregate import aggregate
         from logblur.classify import classify
         from logblur.dataset.partials import write_partial
-        from logblur.protect import protect
 
         found = _Segment(parsed.rows, parsed.directives, rejects=Counter(parsed.reject_reasons.tolist()))
         if not parsed.rows:
             return found
         classified = classify(parsed.batch, site=self.plan.site, memory=self.memory)
-        for plan in self.plans.values():
-            columns = sorted({name for table in plan.tables for name in table.by})
-            protected = protect(
-                classified, plan, functools.partial(self._token_key, plan), columns=columns, templates=self.templates
-            )
-            for partial in aggregate(protected, plan):
+        del parsed
+        protected = [(plan, self._protect(classified, plan)) for plan in self.plans.values()]
+        del classified  # what is raw goes before the next step asks for memory
+        for plan, rows in protected:
+            for partial in aggregate(rows, plan):
                 folder, key = self.state.partials, self.keys[partial.day]
                 file = write_partial(folder, partial, key, plan_digest=plan.digest, keys=self.state.key_source)
                 found.partials.append(file)
             if plan is self.plan:
-                found.no_address = protected.no_address
-                found.late = Counter({day: n for day, n in protected.left_out.items() if self._sealed(day)})
+                found.no_address = rows.no_address
+                found.late = Counter({day: n for day, n in rows.left_out.items() if self._sealed(day)})
         return found
+
+    def _protect(self, classified: pa.RecordBatch, plan: Plan) -> Protected:
+        from logblur.protect import protect
+
+        columns = sorted({name for table in plan.tables for name in table.by})
+        token_key = functools.partial(self._token_key, plan)
+        return protect(classified, plan, token_key, columns=columns, templates=self.templates)
 
     def _sealed(self, day: date) -> bool:
         return day in self.days and self.days[day].sealed

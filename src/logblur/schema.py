@@ -149,7 +149,7 @@ class Block:
         """Return a block of these bytes; a missing final newline is added."""
         if lines and not lines.endswith(b"\n"):
             lines += b"\n"
-        return cls(np.frombuffer(lines + b"\n" * PAD, np.uint8), len(lines), offset)
+        return cls(np.frombuffer(bytearray(lines + b"\n" * PAD), np.uint8), len(lines), offset)
 
     def __repr__(self) -> str:
         return f"Block(size={self.size}, offset={self.offset})"
@@ -182,9 +182,10 @@ class Protected:
     """Rows that hold nothing but what the Plan names. Constructed in `protect` alone.
 
     Attributes:
-        batch: ``date`` int32 days since 1970 in the policy's zone, ``universe`` int8, ``bytes`` int64,
+        batch: ``date`` int32 days since 1970 in the policy's zone, ``universe`` int8, ``bytes`` int64 (none is 0),
             ``visitor`` and ``client`` uint64 tokens under the day's key, and the Plan's key columns:
-            ``hour`` int8, the others dictionary<int32, string> without nulls. Buffers are fresh and compact.
+            ``hour`` int8, the others dictionary of string without nulls, with the narrowest codes that do. Buffers are
+            fresh and compact.
         no_address: Rows whose client field is no address, for the summary.
         left_out: Rows of days that had no key to give, by day: sealed ones, whose lines are late.
     """

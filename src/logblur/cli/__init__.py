@@ -5,6 +5,7 @@ One file a command. Command bodies import what they call, so that ``--help`` and
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import click
@@ -35,4 +36,6 @@ for _command in (run, inspect, policy, warm):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (those of the process by default) and return the exit code."""
+    # Arrow's own allocator keeps what it was given back; the system's returns it
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     return ended(logblur, args)
