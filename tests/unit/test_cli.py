@@ -119,6 +119,17 @@ def test_a_summary_of_nothing() -> None:
     assert summary_lines(nothing)[0] == "0 lines, 0.0 MB, 0.00 s, 0 MB/s"
 
 
+def test_the_summary_tells_why_nothing_is_published() -> None:
+    """A policy that publishes sealed days says so; a run with nothing new lists no tables."""
+    none = {"pages": SimpleNamespace(days=0, rows=0, requests=0, rolled_up=0)}
+    assert "once, when it is sealed" in summary_lines(summary(tables=none))[-1]
+    late = "\n".join(summary_lines(summary(tables=none, late=999_990)))
+    nothing_new = "\n".join(summary_lines(summary(tables=none, rows=0)))
+    for text in (late, nothing_new):
+        assert "table" not in text
+        assert "sealed" not in text.replace("their day is sealed", "")
+
+
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Put a pipeline in place that writes down how it is called and whose second log fails."""

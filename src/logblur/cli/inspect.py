@@ -17,7 +17,7 @@ UNREADABLE = 2
 """Exit code where no known format fits: as for a `FormatError`."""
 
 
-@click.command(epilog="Example: logblur inspect sample_logs/access.log")
+@click.command(epilog="Example: logblur inspect sample_logs/combined.log")
 @click.argument("log")
 @format_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of words.")
