@@ -183,7 +183,7 @@ def test_run_shows_a_bar_on_a_terminal(
 def inspected(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Put an inspection in place that finds the combined format."""
     facts = {"format": "combined", "lines": 4, "parsed": 3, "rejects": {"bad time": 1}, "ranking": [("combined", 0.75)]}
-    found = SimpleNamespace(**facts, fields=("time", "remote_addr", "status"), to_json=lambda: facts)
+    found = SimpleNamespace(**facts, fields=("time", "remote_addr", "status"), damage="", to_json=lambda: facts)
     module = ModuleType("logblur.inspection")
     module.inspect = lambda *_, **__: found  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "logblur.inspection", module)
@@ -197,6 +197,10 @@ def test_inspect(inspected: SimpleNamespace, capsys: pytest.CaptureFixture[str])
     for fact in ("combined", "4, 75.00% can be read", "1: bad time", "remote_addr (direct)", "time (indirect)"):
         assert fact in out
     assert "status" not in out
+    assert "damage" not in out
+    inspected.damage = "a.log: ends too early"
+    assert main(["inspect", "a.log"]) == 0
+    assert "ends too early" in capsys.readouterr().out
     assert main(["inspect", "a.log", "--json"]) == 0
     assert '"rejects": {"bad time": 1}' in capsys.readouterr().out
     inspected.format = None
