@@ -12,13 +12,11 @@ from __future__ import annotations
 import functools
 import os
 import queue
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -51,11 +49,10 @@ _FUTURE: Final = timedelta(days=1)
 """A line dated later than this after the run's start is a reject."""
 
 
-_LEARNT: Final = frozenset({"user_agent", "referer_host", "path"})
-_LEARN_AT_ONCE: Final = 4096
-"""New distinct values of a column that a worker collects before it hands them over."""
+_LEARN_AT_ONCE: Final = 1024
+"""New user agents that a worker collects before it hands them over."""
 
-_Found = queue.SimpleQueue["tuple[str, pa.Array]"]
+_Agents = queue.SimpleQueue["pa.Array"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +166,7 @@ def run(
     if plan.format != "auto":
         resolve_format(plan.format)
     found = find_logs([str(x) for x in ([logs] if isinstance(logs, str | Path) else logs)])
-    with (
-        open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened,
-        _fair_threads(),
-    ):
+    with open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened:
         opened.ledger.pin_timezone(plan.zone)
         job = _Run(opened, policy, plan, workers or len(os.sched_getaffinity(0)), found, on_progress)
         job.seal_due_days()
@@ -194,17 +188,6 @@ def warm() -> None:
         log = Path(folder) / "log"
         log.write_bytes(b"".join(line % (k % 200) for k in range(5000)))
         run(log, Path(folder) / "out", state=Path(folder) / "state", workers=2)
-
-
-@contextmanager
-def _fair_threads() -> Iterator[None]:
-    """Let a worker that returns from a kernel have the interpreter at once: the default makes it wait 5 ms."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 @dataclass(slots=True)
@@ -301,8 +284,8 @@ class _Run:
             raise FormatError(f"{content.log.name}: {error}") from None
 
     def _read_segment(self, reader: BlockReader, form: Format, first: Block) -> _Segment:
-        """Let the workers parse a segment; meanwhile learn the values they come across."""
-        pending, found = [first], _Found()
+        """Let the workers parse a segment; meanwhile classify the agents they come across."""
+        pending, agents = [first], _Agents()
 
         def pull() -> Block | None:
             try:
@@ -311,28 +294,27 @@ class _Run:
                 return reader.read()
 
         with ThreadPoolExecutor(self.workers) as pool:
-            jobs = [pool.submit(self._work, pull, form, found) for _ in range(self.workers)]
-            self._learn(jobs, found, reader)
+            jobs = [pool.submit(self._work, pull, form, agents) for _ in range(self.workers)]
+            self._learn(jobs, agents, reader)
             segment = _Segment()
             for job in jobs:
                 segment.add(job.result())
         return segment
 
-    def _work(self, pull: Callable[[], Block | None], form: Format, found: _Found) -> _Segment:
+    def _work(self, pull: Callable[[], Block | None], form: Format, agents: _Agents) -> _Segment:
         """Parse blocks until the segment ends; settle whenever the parser is full, and at the end."""
         from logblur.parse import Parser
 
         parser = Parser(form, self.fields, latest_us=int((self.started + _FUTURE).timestamp()) * 1_000_000)
-        segment, known = _Segment(), dict.fromkeys(_LEARNT, 0)
+        segment, known = _Segment(), 0
         while (block := pull()) is not None:
             parser.feed(block)
-            for name in _LEARNT & parser.texts.keys():
-                if parser.texts[name].count >= known[name] + _LEARN_AT_ONCE:
-                    found.put((name, parser.texts[name].array(known[name])))
-                    known[name] = parser.texts[name].count
+            if parser.distinct("user_agent") >= known + _LEARN_AT_ONCE:
+                agents.put(parser.texts["user_agent"].array(known))
+                known = parser.distinct("user_agent")
             if parser.full:
                 segment.add(self._settle(parser.take()))
-                known = dict.fromkeys(_LEARNT, 0)
+                known = 0
         segment.add(self._settle(parser.take()))
         return segment
 
@@ -379,18 +361,12 @@ class _Run:
                 self.keys[day] = self.state.keys.get_or_create(day) if record is None else self.state.key(record)
             return self.keys[day].token_key
 
-    def _learn(self, jobs: Sequence[Future[_Segment]], found: _Found, reader: BlockReader) -> None:
-        """Work on distinct values while the workers read: their classifiers hold the interpreter, kernels do not."""
+    def _learn(self, jobs: Sequence[Future[_Segment]], agents: _Agents, reader: BlockReader) -> None:
+        """Classify new agents while the workers read: their parser holds the interpreter, kernels do not."""
         self.memory.warm()
-        learn = {
-            "user_agent": self.memory.agents.learn,
-            "referer_host": self.memory.hosts.learn,
-            "path": self.templates.learn,
-        }
         while not all(job.done() for job in jobs):
             try:
-                name, values = found.get(timeout=0.01)
-                learn[name](values.drop_null().to_pylist())
+                self.memory.learn(agents.get(timeout=0.01).drop_null().to_pylist())
             except queue.Empty:
                 self._report(reader)
 
