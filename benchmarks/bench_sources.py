@@ -15,7 +15,7 @@ from logblur.sources.blocks import BlockReader
 from logblur.sources.find import Log
 from logblur.sources.open import open_log
 
-LINE = b'198.51.100.%d - - [10/Nov/2026:12:00:00 +0200] "GET /page/%d HTTP/1.1" 200 %d "-" "Mozilla/5.0 (X11)"\n'
+LINE = b'198.51.100.%d - - [10/Nov/2025:12:00:00 +0200] "GET /page/%d HTTP/1.1" 200 %d "-" "Mozilla/5.0 (X11)"\n'
 LOG = b"".join(LINE % (n % 250, n * n % 9973, n * 7919 % 65536) for n in range(200_000))
 
 

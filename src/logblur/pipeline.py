@@ -49,7 +49,7 @@ _FUTURE: Final = timedelta(days=1)
 """A line dated later than this after the run's start is a reject."""
 
 
-_LEARN_AT_ONCE: Final = 1024
+_LEARN_AT_ONCE: Final = 256
 """New user agents that a worker collects before it hands them over."""
 
 _Agents = queue.SimpleQueue["pa.Array"]
@@ -124,6 +124,7 @@ def run(
     workers: int | None = None,
     format: str | None = None,  # noqa: A002 - the option's name
     on_progress: Callable[[Progress], None] | None = None,
+    on_notice: Callable[[str], None] | None = None,
     clock: Clock = now,
     keys: KeySource = system_keys,
 ) -> Summary:
@@ -137,6 +138,7 @@ def run(
         workers: Threads that parse; by default one for each processor.
         format: Overrides the policy's ``[input] format``.
         on_progress: Called a few times a second.
+        on_notice: Called with a line for people before something takes long.
         clock: Gives the present time, UTC.
         keys: Gives random bytes.
 
@@ -168,7 +170,7 @@ def run(
     found = find_logs([str(x) for x in ([logs] if isinstance(logs, str | Path) else logs)])
     with open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened:
         opened.ledger.pin_timezone(plan.zone)
-        job = _Run(opened, policy, plan, workers or len(os.sched_getaffinity(0)), found, on_progress)
+        job = _Run(opened, policy, plan, workers or len(os.sched_getaffinity(0)), found, on_progress, on_notice)
         job.seal_due_days()
         for log in found:
             try:
@@ -180,14 +182,26 @@ def run(
 
 
 def warm() -> None:
-    """Compile every kernel of the main job, so that the next run starts at once."""
+    """Compile every kernel of the main job, in every form that it takes, so that the next run starts at once."""
     import tempfile
+    from itertools import product
 
-    line = b'192.0.2.%d - - [17/May/2026:10:05:03 +0000] "GET /a?b HTTP/1.1" 200 5 "https://a.example/" "Mozilla/5.0"\n'
+    line = '%s - - [17/May/2026:10:05:%02d +0000] "GET /%s?b HTTP/1.1" 200 5 "https://a.example/" "%s"\n'
+    addresses = [f"{k % 200 + 1}.{k}.2.1" for k in range(250)] + ["2001:db8::1", "-"]  # codes of one byte, and of two
+    words = map("".join, product("abcdefghijklmnopqrstuvwxyz", repeat=4))  # codes of four
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        log.write_bytes(b"".join(line % (k % 200) for k in range(5000)))
-        run(log, Path(folder) / "out", state=Path(folder) / "state", workers=2)
+        log, head = Path(folder) / "log", Path(folder) / "head"
+        lines = [
+            line % (addresses[k % 252], k % 60, word, f"Agent/{k % 300}")
+            for k, word in zip(range(40_000), words, strict=False)
+        ]
+        log.write_text("".join(lines))
+        head.write_text("".join(lines[:300]))
+        for k, name in enumerate((log, head)):  # the second makes a day of two partials, which are merged
+            run(name, Path(folder) / f"out{k}", state=Path(folder) / f"state{k}", workers=2)
+        with head.open("a") as more:
+            more.writelines(lines[-200:])
+        run(head, Path(folder) / "out1", state=Path(folder) / "state1", workers=2)
 
 
 @dataclass(slots=True)
@@ -221,12 +235,13 @@ class _Run:
         workers: int,
         logs: Sequence[Log],
         on_progress: Callable[[Progress], None] | None,
+        on_notice: Callable[[str], None] | None,
     ) -> None:
         from logblur.classify import Memory
         from logblur.protect import Templates
 
         self.state, self.policy, self.plan, self.workers = state, policy, plan, workers
-        self.logs, self.on_progress = logs, on_progress
+        self.logs, self.on_progress, self.on_notice = logs, on_progress, on_notice
         self.started = state.clock()
         self.days = {record.day: record for record in state.ledger.days()}
         open_days = [record for record in self.days.values() if not record.sealed]
@@ -273,8 +288,12 @@ class _Run:
 
     def _format(self, content: LogContent, block: Block) -> Format:
         """Return the format of a log, told by its head; a pipe has none but its first block."""
+        from logblur import jit
         from logblur.parse.detect import SAMPLE_BYTES, choose
 
+        if self.on_notice and (notice := jit.notice()):
+            self.on_notice(notice)
+            self.on_notice = None
         first = (
             content.head(SAMPLE_BYTES) if content.rereadable else block.data[: min(block.size, SAMPLE_BYTES)].tobytes()
         )
@@ -364,6 +383,8 @@ class _Run:
     def _learn(self, jobs: Sequence[Future[_Segment]], agents: _Agents, reader: BlockReader) -> None:
         """Classify new agents while the workers read: their parser holds the interpreter, kernels do not."""
         self.memory.warm()
+        import logblur.dataset.publish  # noqa: F401 - needed at the end, and workers need this thread for nothing
+
         while not all(job.done() for job in jobs):
             try:
                 self.memory.learn(agents.get(timeout=0.01).drop_null().to_pylist())

@@ -47,7 +47,14 @@ def run(
 
     with _bar(shown=sys.stderr.isatty() and not quiet) as on_progress:
         summary = counted(
-            logs, out, policy=policy, state=state, workers=workers, format=format_, on_progress=on_progress
+            logs,
+            out,
+            policy=policy,
+            state=state,
+            workers=workers,
+            format=format_,
+            on_progress=on_progress,
+            on_notice=say,
         )
     for line in () if quiet else summary_lines(summary):
         say(line)
