@@ -200,15 +200,7 @@ def rolled_up(hits: Iterable[Hit], table: Table) -> list[Row]:
             elif depth:
                 above[keys[: depth - 1]] += members
             elif published:
-
-                def smallest(entry: tuple[tuple[Any, ...], list[Hit]]) -> Any:
-                    return len({m.client for m in entry[1]}), order(table.by, _named(table.by, entry[0]))
-
-                while len({m.client for m in members}) < table.k:
-                    least = min(published, key=smallest)
-                    published.remove(least)
-                    members = members + least[1]
-                published.append(((), members))
+                published.append(((), _absorbed(members, published, table)))
         level = above
     rows = [
         _named(table.by, keys)
@@ -220,6 +212,15 @@ def rolled_up(hits: Iterable[Hit], table: Table) -> list[Row]:
         for keys, members in published
     ]
     return sorted(rows, key=lambda row: order(table.by, row))
+
+
+def _absorbed(leftover: list[Hit], published: list[tuple[tuple[Any, ...], list[Hit]]], table: Table) -> list[Hit]:
+    """The leftover at the top with the smallest rows it takes, which are no longer published."""
+    while len({m.client for m in leftover}) < table.k:
+        least = min(published, key=lambda e: (len({m.client for m in e[1]}), order(table.by, _named(table.by, e[0]))))
+        published.remove(least)
+        leftover = leftover + least[1]
+    return leftover
 
 
 def _named(by: Sequence[str], keys: tuple[Any, ...]) -> Row:

@@ -21,7 +21,7 @@ _SEARCHABLE = {"PLAIN", "RLE", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "BIT_PACKED
 
 
 def spellings(token: str) -> Mapping[str, bytes]:
-    """A token as it could be hidden: each by name; those that do not end in ``*`` are searched without regard to case."""
+    """A token as it could be hidden, each by name; case is disregarded but where the name ends in ``*``."""
     raw = token.encode()
     found = {
         "raw": raw,
@@ -52,7 +52,7 @@ def found(tokens: Iterable[str], places: Iterable[tuple[str, bytes]]) -> set[tup
 
 
 def readable(out: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield (place, bytes) for all that can be got from a folder: names, files as they are, and what Parquet unpacks to."""
+    """Yield (place, bytes) for all that can be got from a folder: names, whole files, and what Parquet unpacks to."""
     for path in sorted(out.rglob("*")):
         yield "name", str(path.relative_to(out)).encode()
         if path.is_file():

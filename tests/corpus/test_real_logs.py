@@ -6,7 +6,6 @@ import gzip
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -119,13 +118,13 @@ def test_another_format_is_refused(name: str, corpus: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def elastic(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[bytes], Path, bytes]]:
+def elastic(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[bytes], Path, bytes]:
     """The lines of a real log, its OUT, and what the run said."""
     folder = tmp_path_factory.mktemp("elastic")
     command = [sys.executable, "-m", "logblur", "run", str(corpus / ELASTIC), "-o", str(folder / "out")]
     done = subprocess.run([*command, "--state", str(folder / "state")], capture_output=True, check=True)
     assert done.stdout == b""
-    yield gzip.decompress((corpus / ELASTIC).read_bytes()).split(b"\n")[:-1], folder / "out", done.stderr
+    return gzip.decompress((corpus / ELASTIC).read_bytes()).split(b"\n")[:-1], folder / "out", done.stderr
 
 
 def test_every_table_equals_an_independent_computation(elastic: tuple[list[bytes], Path, bytes]) -> None:
