@@ -36,7 +36,7 @@ def spellings(token: str) -> Mapping[str, bytes]:
         full = (shift + len(raw)) * 8 // 6
         for name, alphabet in (("base64", base64.b64encode), ("base64url", base64.urlsafe_b64encode)):
             found[f"{name} {shift}*"] = alphabet(bytes(shift) + raw)[begin:full]
-    return found
+    return {name: text for name, text in found.items() if text != raw or name == "raw"}
 
 
 def found(tokens: Iterable[str], places: Iterable[tuple[str, bytes]]) -> set[tuple[str, str, str]]:
