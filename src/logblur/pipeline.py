@@ -51,6 +51,13 @@ _FUTURE: Final = timedelta(days=1)
 """A line dated later than this after the run's start is a reject."""
 
 
+_LEARNT: Final = frozenset({"user_agent", "referer_host", "path"})
+_LEARN_AT_ONCE: Final = 4096
+"""New distinct values of a column that a worker collects before it hands them over."""
+
+_Found = queue.SimpleQueue["tuple[str, pa.Array]"]
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a run is. Bytes as stored; the total is None where a pipe is among the logs."""
@@ -233,6 +240,7 @@ class _Run:
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         from logblur.classify import Memory
+        from logblur.protect import Templates
 
         self.state, self.policy, self.plan, self.workers = state, policy, plan, workers
         self.logs, self.on_progress = logs, on_progress
@@ -242,7 +250,7 @@ class _Run:
         self.plans = {r.plan_digest: resolve(restore(r.plan)) for r in open_days} | {plan.digest: plan}
         self.keys: dict[date, DayKey] = {}
         self.fields = sorted({name for p in self.plans.values() for name in p.fields})
-        self.memory = Memory()
+        self.memory, self.templates = Memory(), Templates()
         self.lock = threading.Lock()
         self.total = _Segment()
         self.bytes_read = self.logs_known = self.waiting = 0
@@ -291,9 +299,8 @@ class _Run:
             raise FormatError(f"{content.log.name}: {error}") from None
 
     def _read_segment(self, reader: BlockReader, form: Format, first: Block) -> _Segment:
-        """Let the workers parse a segment; meanwhile classify the agents they come across."""
-        pending = [first]
-        agents: queue.SimpleQueue[pa.Array] = queue.SimpleQueue()
+        """Let the workers parse a segment; meanwhile learn the values they come across."""
+        pending, found = [first], _Found()
 
         def pull() -> Block | None:
             try:
@@ -303,8 +310,8 @@ class _Run:
 
         with ThreadPoolExecutor(self.workers) as pool:
             try:
-                jobs = [pool.submit(self._work, pull, form, agents) for _ in range(self.workers)]
-                self._learn(jobs, agents, reader)
+                jobs = [pool.submit(self._work, pull, form, found) for _ in range(self.workers)]
+                self._learn(jobs, found, reader)
                 segment = _Segment()
                 for job in jobs:
                     segment.add(job.result())
@@ -313,21 +320,23 @@ class _Run:
                 raise
         return segment
 
-    def _work(self, pull: Callable[[], Block | None], form: Format, agents: queue.SimpleQueue[pa.Array]) -> _Segment:
+    def _work(self, pull: Callable[[], Block | None], form: Format, found: _Found) -> _Segment:
         """Parse blocks until the segment ends; settle whenever the parser is full, and at the end."""
         from logblur.parse import Parser
 
         parser = Parser(form, self.fields, latest_us=int((self.started + _FUTURE).timestamp()) * 1_000_000)
-        found = _Segment()
+        segment, known = _Segment(), dict.fromkeys(_LEARNT, 0)
         while (block := pull()) is not None:
-            known = parser.distinct("user_agent")
             parser.feed(block)
-            if parser.distinct("user_agent") > known:
-                agents.put(parser.texts["user_agent"].array(known))
+            for name in _LEARNT & parser.texts.keys():
+                if parser.texts[name].count >= known[name] + _LEARN_AT_ONCE:
+                    found.put((name, parser.texts[name].array(known[name])))
+                    known[name] = parser.texts[name].count
             if parser.full:
-                found.add(self._settle(parser.take()))
-        found.add(self._settle(parser.take()))
-        return found
+                segment.add(self._settle(parser.take()))
+                known = dict.fromkeys(_LEARNT, 0)
+        segment.add(self._settle(parser.take()))
+        return segment
 
     def _settle(self, parsed: Parsed) -> _Segment:
         """Turn parsed rows into partials on disk, each day by the Plan it opened with."""
@@ -342,7 +351,9 @@ class _Run:
         classified = classify(parsed.batch, site=self.plan.site, memory=self.memory)
         for plan in self.plans.values():
             columns = sorted({name for table in plan.tables for name in table.by})
-            protected = protect(classified, plan, functools.partial(self._token_key, plan), columns=columns)
+            protected = protect(
+                classified, plan, functools.partial(self._token_key, plan), columns=columns, templates=self.templates
+            )
             for partial in aggregate(protected, plan):
                 folder, key = self.state.partials, self.keys[partial.day]
                 file = write_partial(folder, partial, key, plan_digest=plan.digest, keys=self.state.key_source)
@@ -365,14 +376,18 @@ class _Run:
                 self.keys[day] = self.state.keys.get_or_create(day) if record is None else self.state.key(record)
             return self.keys[day].token_key
 
-    def _learn(
-        self, jobs: Sequence[Future[_Segment]], agents: queue.SimpleQueue[pa.Array], reader: BlockReader
-    ) -> None:
-        """Classify new agents while the workers read: the parser of agents holds the interpreter, kernels do not."""
+    def _learn(self, jobs: Sequence[Future[_Segment]], found: _Found, reader: BlockReader) -> None:
+        """Work on distinct values while the workers read: their classifiers hold the interpreter, kernels do not."""
         self.memory.warm()
+        learn = {
+            "user_agent": self.memory.agents.learn,
+            "referer_host": self.memory.hosts.learn,
+            "path": self.templates.learn,
+        }
         while not all(job.done() for job in jobs):
             try:
-                self.memory.learn(text for text in agents.get(timeout=0.01).to_pylist() if text is not None)
+                name, values = found.get(timeout=0.01)
+                learn[name](values.drop_null().to_pylist())
             except queue.Empty:
                 self._report(reader)
 

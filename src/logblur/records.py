@@ -17,7 +17,7 @@ from logblur.parse.detect import SAMPLE_BYTES, choose
 from logblur.policy import Policy, load_policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import YIELDS, resolve
-from logblur.protect import RECORD_COLUMNS, protect
+from logblur.protect import RECORD_COLUMNS, Templates, protect
 from logblur.schema import KEY_TYPES, Parsed
 from logblur.sources.blocks import BlockReader, sample
 from logblur.sources.find import Log, find_logs
@@ -96,12 +96,14 @@ def _fields(wanted: Sequence[str]) -> set[str]:
 
 def _frames(log: Log, plan: Plan, wanted: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
     keys: dict[date, bytes] = {}
-    memory = Memory()
+    memory, templates = Memory(), Templates()
     columns = [name for name in wanted if name not in {"date", "bytes"}]
 
     def frame(parsed: Parsed) -> pl.DataFrame:
         classified = classify(parsed.batch, site=plan.site, memory=memory)
-        made = protect(classified, plan, lambda day: keys.setdefault(day, os.urandom(16)), columns=columns)
+        made = protect(
+            classified, plan, lambda day: keys.setdefault(day, os.urandom(16)), columns=columns, templates=templates
+        )
         batch = pa.Table.from_batches([made.batch]).select(list(wanted))
         text = pa.schema([pa.field(f.name, _plain(f)) for f in batch.schema])
         out = pl.from_arrow(batch.cast(text))

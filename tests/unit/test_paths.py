@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import random
 import re
-import time
 import unicodedata
 import uuid
 from urllib.parse import unquote
@@ -295,28 +294,20 @@ def test_neighbours_hide_no_address(address: ipaddress.IPv4Address | ipaddress.I
         "/" + "DE89370400440532013" * 100,
     ],
 )
-def test_hostile_paths_are_cheap(path: str) -> None:
-    """A path made to cost much is bounded, settled and quick."""
-    began = time.perf_counter()
+def test_hostile_paths_are_settled(path: str) -> None:
+    """A path made to cost much is bounded and settled."""
     (found,) = templates(path)
-    assert time.perf_counter() - began < 2  # usually a hundredth of it
     assert len(found) <= LONGEST
     assert templates(found) == [found]
 
 
-def test_many_paths_are_quick() -> None:
-    """Fifty thousand distinct paths take a fraction of a second; the bound is loose, for a busy machine."""
-    made = random.Random(1)
-    texts = [f"/blog/{2000 + n % 25}/{n % 12 + 1:02}/some-title-with-words-{n}.html" for n in range(40_000)]
-    texts += [f"/shop/{made.getrandbits(40)}/{uuid.UUID(int=made.getrandbits(128))}" for _ in range(10_000)]
-    array = pa.array(texts, pa.large_string())
-    template(array)
-    began = time.perf_counter()
-    found = template(array)
-    print(f"{(time.perf_counter() - began) * 1e3:.0f} ms")
-    assert time.perf_counter() - began < 2
-    assert found[0].as_py() == "/blog/2000/01/some-title-with-words-0.html"
-    assert found[45_000].as_py() == "/shop/{number}/{uuid}"
+@given(st.lists(PIECES | SECRETS | st.text("0123456789abcXYZ-._ +", max_size=20), max_size=6).map("".join))
+def test_what_looks_simple_holds_nothing_else(path: str) -> None:
+    """Treating every segment as if it could hold anything changes no template: the quick way out misses nothing."""
+    quick = templates(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "_COMPLEX", "")
+        assert quick == templates(path)
 
 
 def test_no_paths_at_all() -> None:

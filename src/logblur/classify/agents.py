@@ -166,7 +166,7 @@ def describe(text: str) -> Agent:
         `schema.NONE`.
 
     Cost:
-        About 15 microseconds, linear in the first `LONGEST` characters.
+        About 20 microseconds, linear in the first `LONGEST` characters.
     """
     browsers, systems, devices, programs, spelled = _extractors()
     text = text[:LONGEST]

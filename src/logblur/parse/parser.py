@@ -119,7 +119,10 @@ class Parser:
     def _restart(self) -> None:
         self.rows = self.rejects = self.directives = 0
         self.texts = {name: Texts() for name in self.columns if PARSED.field(name).type == TEXT}
-        self._values: dict[str, npt.NDArray[Any]] = {name: np.empty(0, _numpy_type(name)) for name in self.columns}
+        # memory that is asked for but not written to costs nothing: no column grows before the parser is full
+        self._values: dict[str, npt.NDArray[Any]] = {
+            name: np.empty(MAX_ROWS + len(self._lines), _numpy_type(name)) for name in self.columns
+        }
         self._rejects: list[tuple[Ints, Bytes]] = []
 
     @property
@@ -178,9 +181,8 @@ class Parser:
     def _append(self, data: Bytes, size: int, rows: int, keep: Any, scalars: dict[str, npt.NDArray[Any]]) -> None:
         """Add the lines ``keep`` of those last found."""
         first, after = self.rows, self.rows + rows
-        for name in self.columns:
-            self._values[name] = grown(self._values[name], after)
-        for name in scalars.keys() & set(self.columns):
+        self._values = {name: grown(values, after) for name, values in self._values.items()}
+        for name in scalars.keys() & self._values.keys():
             self._values[name][first:after] = scalars[name][keep]
         for k, field in enumerate(self.format.fields):
             spans: dict[str, tuple[Codes, Codes]] = {}

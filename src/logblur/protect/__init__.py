@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from logblur.protect.door import RECORD_COLUMNS as RECORD_COLUMNS
     from logblur.protect.door import protect as protect
+    from logblur.protect.paths import Templates as Templates
 
-__all__ = ["RECORD_COLUMNS", "protect"]
+__all__ = ["RECORD_COLUMNS", "Templates", "protect"]
+
+_HOMES = {"RECORD_COLUMNS": "door", "protect": "door", "Templates": "paths"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module 'logblur.protect' has no attribute {name!r}")
-    from logblur.protect import door
+    from importlib import import_module
 
-    return getattr(door, name)
+    return getattr(import_module(f"logblur.protect.{_HOMES[name]}"), name)

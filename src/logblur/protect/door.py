@@ -7,6 +7,7 @@ along into every file, and with them what was meant to stay behind.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -21,9 +22,9 @@ from logblur.policy.plan import Plan
 from logblur.protect import kernels
 from logblur.protect.addresses import Addresses, buffers_of, networks, parse_addresses
 from logblur.protect.hosts import sites
-from logblur.protect.paths import template
+from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
-from logblur.schema import NONE, UNUSUAL, Protected
+from logblur.schema import NONE, PARSED, UNUSUAL, Protected
 
 TokenKeys = Callable[[date], bytes]
 """The 16 bytes that key a day's tokens, or empty bytes for a day whose rows are to be left out."""
@@ -42,15 +43,35 @@ _STATUS: Final[Mapping[str, Callable[[int], str]]] = {
 _KINDS: Final = {"page": 0, "asset": 1, "download": 2}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Coded:
-    """A column as codes into distinct values (that may repeat)."""
+    """A column as codes into values, which may repeat. Every value occurs, but where `spare` says that some may not."""
 
     codes: npt.NDArray[np.int32]
     values: pa.Array
+    spare: bool = False
 
 
-def protect(batch: pa.RecordBatch, plan: Plan, token_keys: TokenKeys, *, columns: Collection[str]) -> Protected:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """What the columns of a batch are made of: its text columns as codes, its addresses parsed, its days with keys."""
+
+    batch: pa.RecordBatch
+    plan: Plan
+    templates: Templates
+    coded: Mapping[str, _Coded]
+    addresses: Addresses | None
+    hours: npt.NDArray[np.int8]
+    days: npt.NDArray[np.int64]
+    keys: list[bytes]
+
+    def has(self, name: str) -> bool:
+        return name in self.batch.schema.names
+
+
+def protect(
+    batch: pa.RecordBatch, plan: Plan, token_keys: TokenKeys, *, columns: Collection[str], templates: Templates
+) -> Protected:
     """Return the rows of a classified batch as the Plan lets them be seen.
 
     Args:
@@ -58,6 +79,7 @@ def protect(batch: pa.RecordBatch, plan: Plan, token_keys: TokenKeys, *, columns
         plan: What becomes of each field.
         token_keys: The day's key for tokens; asked once per distinct day.
         columns: The columns wanted, of the Plan's ``columns`` and, for records, of `RECORD_COLUMNS`.
+        templates: Those made before.
 
     Privacy:
         Nothing of a field leaves but what a named column yields, and two 64-bit tokens under the day's key: made
@@ -66,30 +88,21 @@ def protect(batch: pa.RecordBatch, plan: Plan, token_keys: TokenKeys, *, columns
     Cost:
         Work is done once per distinct value, then a take per column; about 100 ns a row in all.
     """
-    rows = batch.num_rows
     coded = {name: _coded(batch.column(name)) for name in batch.schema.names if _is_text(batch.schema.field(name).type)}
     days, hours = local_time(np.asarray(batch.column("time").cast(pa.int64())), plan.zone)
     distinct_days, day_codes = _distinct_days(days)
     dates = [_EPOCH + timedelta(days=int(d)) for d in distinct_days]
     keys = [token_keys(day) for day in dates]
     addresses = parse_addresses(coded["remote_addr"].values) if "remote_addr" in coded else None
-    visitors, clients = _tokens(coded, addresses, day_codes, keys, plan, rows)
+    rows = _Rows(batch, plan, templates, coded, addresses, hours, day_codes, keys)
+    visitors, clients = _tokens(rows)
     out: dict[str, pa.Array] = {
         "date": pa.array(days, pa.int32()),
-        "universe": pa.array(_universes(batch, coded, rows)),
-        "bytes": _bytes(batch, rows),
+        "universe": pa.array(_universes(rows)),
+        "bytes": _bytes(rows),
         "visitor": pa.array(visitors),
         "client": pa.array(clients),
-    }
-    for name in columns:
-        if name == "hour":
-            out[name] = pa.array(hours, pa.int8())
-        elif name in RECORD_COLUMNS:
-            out[name] = _rebuilt(_identifier(name, coded, addresses, day_codes, keys, plan))
-        elif name in plan.columns:
-            out[name] = _rebuilt(_column(name, batch, coded, addresses, plan, rows))
-        else:
-            raise ValueError("the Plan yields no such column")
+    } | {name: _column(name, rows) for name in columns}
     no_address = 0
     if addresses is not None:
         no_address = int(np.count_nonzero(addresses.family[coded["remote_addr"].codes] == 0))
@@ -140,33 +153,27 @@ def _distinct_days(days: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], 
     return np.flatnonzero(present) + first, (np.cumsum(present) - 1)[days - first]
 
 
-def _tokens(
-    coded: Mapping[str, _Coded],
-    addresses: Addresses | None,
-    day_codes: npt.NDArray[np.int64],
-    keys: list[bytes],
-    plan: Plan,
-    rows: int,
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    words = np.frombuffer(b"".join(k or bytes(16) for k in keys), "<u8").reshape(-1, 2).astype(np.uint64)
-    same = np.zeros(rows, np.int32)
-    if addresses is None:
+def _tokens(rows: _Rows) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    count, plan = rows.batch.num_rows, rows.plan
+    words = np.frombuffer(b"".join(k or bytes(16) for k in rows.keys), "<u8").reshape(-1, 2).astype(np.uint64)
+    same = np.zeros(count, np.int32)
+    if rows.addresses is None:
         high, low, family = np.zeros(1, np.uint64), np.zeros(1, np.uint64), np.zeros(1, np.uint8)
         address = same
     else:
-        texts = coded["remote_addr"]
-        address, family = texts.codes, addresses.family
+        texts = rows.coded["remote_addr"]
+        address, family = texts.codes, rows.addresses.family
         # what is no address is told apart by a digest of its bytes, which only ever stands under the day's key
         none = family == 0
-        high = np.where(none, _digests(texts.values, 1), addresses.high)
-        low = np.where(none, _digests(texts.values, 2), addresses.low)
-    if "user_agent" in coded and "user_agent" in plan.visitor_from:
-        agent, agents = coded["user_agent"].codes, _digests(coded["user_agent"].values, 3)
+        high = np.where(none, _digests(texts.values, 1), rows.addresses.high)
+        low = np.where(none, _digests(texts.values, 2), rows.addresses.low)
+    if "user_agent" in rows.coded and "user_agent" in plan.visitor_from:
+        agent, agents = rows.coded["user_agent"].codes, _digests(rows.coded["user_agent"].values, 3)
     else:
         agent, agents = same, np.zeros(1, np.uint64)
-    visitors, clients = np.empty(rows, np.uint64), np.empty(rows, np.uint64)
+    visitors, clients = np.empty(count, np.uint64), np.empty(count, np.uint64)
     by_address = "remote_addr" in plan.visitor_from
-    kernels.tokens(day_codes, words, address, high, low, family, agent, agents, by_address, visitors, clients)
+    kernels.tokens(rows.days, words, address, high, low, family, agent, agents, by_address, visitors, clients)
     return visitors, clients
 
 
@@ -182,8 +189,9 @@ def _digests(texts: pa.Array, number: int) -> npt.NDArray[np.uint64]:
     return out
 
 
-def _universes(batch: pa.RecordBatch, coded: Mapping[str, _Coded], rows: int) -> npt.NDArray[np.int8]:
-    same, out = np.zeros(rows, np.int32), np.empty(rows, np.int8)
+def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
+    count, coded = rows.batch.num_rows, rows.coded
+    same, out = np.zeros(count, np.int32), np.empty(count, np.int8)
 
     def codes(name: str) -> npt.NDArray[np.int32]:
         return coded[name].codes if name in coded else same
@@ -197,7 +205,7 @@ def _universes(batch: pa.RecordBatch, coded: Mapping[str, _Coded], rows: int) ->
     numbers: dict[str, int] = {NONE: -1}
     domains = np.array([numbers.setdefault(v, len(numbers)) for v in values("referrer_domain", NONE)])
     own = np.array([numbers.setdefault(v, len(numbers)) for v in values("own_domain", NONE)])
-    status = np.asarray(batch.column("status")) if "status" in batch.schema.names else np.zeros(rows, np.int16)
+    status = np.asarray(rows.batch.column("status")) if rows.has("status") else np.zeros(count, np.int16)
     kernels.universes(
         codes("agent"), bots, status, codes("file_kind"), kinds,
         codes("referrer_domain"), engines, domains, codes("own_domain"), own, out,
@@ -205,72 +213,68 @@ def _universes(batch: pa.RecordBatch, coded: Mapping[str, _Coded], rows: int) ->
     return out
 
 
-def _bytes(batch: pa.RecordBatch, rows: int) -> pa.Array:
-    if "bytes_sent" not in batch.schema.names:
-        return pa.array(np.zeros(rows, np.int64))
-    return pa.array(np.asarray(batch.column("bytes_sent").fill_null(0)))
+def _bytes(rows: _Rows) -> pa.Array:
+    if not rows.has("bytes_sent"):
+        return pa.array(np.zeros(rows.batch.num_rows, np.int64))
+    return pa.array(np.asarray(rows.batch.column("bytes_sent").fill_null(0)))
 
 
-def _column(
-    name: str, batch: pa.RecordBatch, coded: Mapping[str, _Coded], addresses: Addresses | None, plan: Plan, rows: int
-) -> _Coded:
-    """Return a key column as codes into protected values; what the log's format does not hold is ``(none)``."""
-    if name in {"status", "status_class", "complete"} and "status" in batch.schema.names:
-        status = np.asarray(batch.column("status"))
-        return _Coded(status.astype(np.int32), pa.array([_STATUS[name](s) for s in range(1000)], pa.string()))
-    if name == "network" and addresses is not None:
-        found = networks(addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
-        return _Coded(coded["remote_addr"].codes, found)
+def _column(name: str, rows: _Rows) -> pa.Array:
+    """Return a column in fresh buffers; what the log's format does not hold is ``(none)``."""
+    coded, plan = rows.coded, rows.plan
+    if name in RECORD_COLUMNS:
+        return _rebuilt(_identifier(name, rows))
+    if name not in plan.columns:
+        raise ValueError("the Plan yields no such column")
+    if name == "hour":
+        return pa.array(rows.hours, pa.int8())
+    if name in _STATUS and rows.has("status"):
+        status = np.asarray(rows.batch.column("status")).astype(np.int32)
+        return _rebuilt(_Coded(status, pa.array([_STATUS[name](s) for s in range(1000)], pa.string()), spare=True))
+    if name == "network" and rows.addresses is not None:
+        found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
+        return _rebuilt(_Coded(coded["remote_addr"].codes, found))
     if name == "path" and "path" in coded:
-        return _Coded(coded["path"].codes, template(coded["path"].values))
+        return _rebuilt(_Coded(coded["path"].codes, rows.templates.of(coded["path"].values)))
     if name == "site":
         if "host" in coded:
-            return _Coded(coded["host"].codes, sites(coded["host"].values))
+            return _rebuilt(_Coded(coded["host"].codes, sites(coded["host"].values)))
         return _constant(plan.site or NONE, rows)
     if name == "method" and "method" in coded:
-        known_methods = [
-            NONE if v is None else v if v in METHODS else UNUSUAL for v in coded["method"].values.to_pylist()
-        ]
-        return _Coded(coded["method"].codes, pa.array(known_methods, pa.string()))
-    if name in coded and name not in {"path", "method"}:  # made by classify, of values that are publishable
-        return coded[name]
+        known = [NONE if v is None else v if v in METHODS else UNUSUAL for v in coded["method"].values.to_pylist()]
+        return _rebuilt(_Coded(coded["method"].codes, pa.array(known, pa.string())))
+    if name in coded and name not in PARSED.names:  # made by classify, of values that are publishable
+        return _rebuilt(coded[name])
     return _constant("human" if name == "agent" else NONE, rows)
 
 
-def _identifier(
-    name: str,
-    coded: Mapping[str, _Coded],
-    addresses: Addresses | None,
-    days: npt.NDArray[np.int64],
-    keys: list[bytes],
-    plan: Plan,
-) -> _Coded:
+def _identifier(name: str, rows: _Rows) -> _Coded:
     """Return remote_addr or remote_user as the policy lets it out; deny by default."""
-    method = plan.methods.get(name, "drop")
-    if name not in coded or method not in {"pseudonym", "keep"}:
-        return _constant(NONE, len(days))
-    column = coded[name]
+    method = rows.plan.methods.get(name, "drop")
+    if name not in rows.coded or method not in {"pseudonym", "keep"}:
+        return _Coded(np.zeros(rows.batch.num_rows, np.int32), pa.array([NONE], pa.string()))
+    column = rows.coded[name]
     if method == "keep":
-        return _Coded(
-            column.codes, pa.array([NONE if v is None else v for v in column.values.to_pylist()], pa.string())
-        )
-    if name == "remote_addr" and addresses is not None:
-        halves = zip(addresses.high.tolist(), addresses.low.tolist(), addresses.family.tolist(), strict=True)
+        kept = [NONE if v is None else re.sub(r"^\(", "%28", v) for v in column.values.to_pylist()]
+        return _Coded(column.codes, pa.array(kept, pa.string()))
+    if name == "remote_addr" and rows.addresses is not None:
+        found = rows.addresses
+        halves = zip(found.high.tolist(), found.low.tolist(), found.family.tolist(), strict=True)
         values = [(h << 64 | x).to_bytes(16, "big") if family else None for h, x, family in halves]
     else:
         values = [None if v is None else v.encode() for v in column.values.to_pylist()]
-    return _Coded(*pseudonyms(values, column.codes, days, keys, field=name))
+    return _Coded(*pseudonyms(values, column.codes, rows.days, rows.keys, field=name))
 
 
-def _constant(text: str, rows: int) -> _Coded:
-    return _Coded(np.zeros(rows, np.int32), pa.array([text], pa.string()))
+def _constant(text: str, rows: _Rows) -> pa.DictionaryArray:
+    return _rebuilt(_Coded(np.zeros(rows.batch.num_rows, np.int32), pa.array([text], pa.string()), spare=True))
 
 
 def _rebuilt(column: _Coded) -> pa.DictionaryArray:
     """Return the column with the distinct values that occur, and no other, in fresh buffers."""
-    used = np.bincount(column.codes, minlength=len(column.values)) > 0
-    distinct = column.values.cast(pa.string()).filter(pa.array(used)).dictionary_encode()
-    new = np.zeros(len(column.values), np.int32)
+    values, new = column.values.cast(pa.string()), np.zeros(len(column.values), np.int32)
+    used = np.bincount(column.codes, minlength=len(values)) > 0 if column.spare else np.ones(len(values), np.bool_)
+    distinct = (values.filter(pa.array(used)) if column.spare else values).dictionary_encode()
     new[used] = np.asarray(distinct.indices)
     return pa.DictionaryArray.from_arrays(pa.array(new[column.codes]), _copied(distinct.dictionary), safe=False)
 
@@ -285,7 +289,7 @@ def _filtered(batch: pa.RecordBatch, kept: npt.NDArray[np.bool_]) -> pa.RecordBa
     columns: list[Any] = []
     for column in batch.columns:
         if _is_text(column.type):
-            columns.append(_rebuilt(_Coded(np.asarray(column.indices)[rows], column.dictionary)))
+            columns.append(_rebuilt(_Coded(np.asarray(column.indices)[rows], column.dictionary, spare=True)))
         else:
             columns.append(pa.array(np.asarray(column)[rows]))
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)

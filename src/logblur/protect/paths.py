@@ -10,7 +10,9 @@ come to rest becomes a token. Whatever is cut, is cut at the end of a segment, s
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 512
 """Characters of a template; of a longer one the first segments stay, then ``{long}``."""
+
+_REMEMBERED: Final = 1 << 17
 
 _READ: Final = 2048  # characters of a raw path that are looked at; each costs up to three of them when it is encoded
 _ROUNDS: Final = 3  # decodings, and treatments of one segment
@@ -56,6 +60,7 @@ _EARLY: Final = (
     (_CLEARLY_IPV6, "{ip}"),
     (rf"(^|[^0-9]){_IPV4}($|[^0-9])", "${1}{ip}${2}"),
 )
+_NUMBER: Final = (r"^[0-9]+((?:\.[A-Za-z][0-9A-Za-z]{0,7}){0,2})$", "{number}${1}")
 _LATE: Final = (
     # Latvian personas kods: a date, or 32 to 39 and no date, then five digits.
     (
@@ -63,11 +68,15 @@ _LATE: Final = (
         "${1}{code}${2}",
     ),
     (r"(^|[^0-9A-Za-z])(?:\+|00)[1-9](?:[ ().-]?[0-9]){7,14}($|[^0-9])", "${1}{phone}${2}"),
-    (r"^[0-9]+((?:\.[A-Za-z][0-9A-Za-z]{0,7}){0,2})$", "{number}${1}"),
+    _NUMBER,
     (r"(^|[^0-9A-Za-z])[0-9A-Fa-f]{16,}($|[^0-9A-Za-z])", "${1}{token}${2}"),
 )
 _SUSPECT: Final = (
     r"[0-9@:]|eyJ|-[A-Fa-f]{4}-[A-Fa-f]{4}-"  # without one of these a segment holds nothing that is looked for
+)
+# Without one of these, and with fewer than three changes between letters and digits, a segment holds at most a number.
+_COMPLEX: Final = (
+    r"[@:]|eyJ|[0-9A-Za-z]{16}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-|[0-9]\.[0-9]{1,5}\.[0-9]{1,5}\.[0-9]|(?:[0-9][^0-9]*){8}"
 )
 _RUN: Final = r"[0-9A-Za-z]{20,}"
 _MIXED: Final = r"[0-9][A-Za-z]|[A-Za-z][0-9]"
@@ -87,6 +96,36 @@ _IBAN_START: Final = re.compile(rf"(?=({_COUNTRY})[0-9]{{2}})", re.IGNORECASE | 
 _DIGITS: Final = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
 _DOUBLED: Final = bytes.maketrans(b"0123456789", b"0246813579")  # twice the digit, its two digits added
 _WORD: Final = re.compile(r"[0-9A-Za-z_-]{20,}={0,2}")
+
+
+class Templates:
+    """Templates that were made before, so that each distinct path is treated once, whichever worker meets it.
+
+    Bounded: past `_REMEMBERED` paths it begins anew. Threads may share it; they wait for one another.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str | None, str] = {}
+        self._lock = threading.Lock()
+
+    def learn(self, paths: Iterable[str | None]) -> None:
+        """Make the templates of these paths, but for those that are known."""
+        with self._lock:
+            self._learn(paths)
+
+    def of(self, paths: pa.Array) -> pa.Array:
+        """Return `template` of these paths (large_string)."""
+        texts = paths.to_pylist()
+        with self._lock:
+            self._learn(texts)
+            return pa.array([self._known[text] for text in texts], pa.string())
+
+    def _learn(self, paths: Iterable[str | None]) -> None:
+        if len(self._known) > _REMEMBERED:
+            self._known.clear()
+        if new := [path for path in dict.fromkeys(paths) if path not in self._known]:
+            made = template(pa.array(new, pa.large_string())).to_pylist()
+            self._known.update(zip(new, made, strict=True))
 
 
 def template(paths: pa.Array) -> pa.Array:
@@ -109,7 +148,8 @@ def template(paths: pa.Array) -> pa.Array:
         person can tell to be personal stays: there the thresholds protect.
 
     Cost:
-        Linear in the characters; about 3 microseconds a distinct path.
+        Linear in the characters; about 3 microseconds a distinct path, up to 20 where
+        each holds long numbers and digests.
     """
     import polars as pl
 
@@ -193,6 +233,13 @@ def _settled(segments: pl.Series) -> pl.Series:
 
 
 def _treated(segments: pl.Series) -> pl.Series:
+    hard = segments.str.contains(_COMPLEX) | segments.str.contains(_IBAN) | (segments.str.count_matches(_MIXED) >= 3)
+    if hard.any():
+        segments = segments.clone().scatter(hard.arg_true(), _treated_hard(segments.filter(hard)))
+    return segments.str.replace_all(*_NUMBER).str.replace_all("[0-9]{5,}", "{number}")
+
+
+def _treated_hard(segments: pl.Series) -> pl.Series:
     for pattern, name in _EARLY:
         segments = segments.str.replace_all(pattern, name)
     iban = segments.str.contains(_IBAN)
@@ -202,8 +249,7 @@ def _treated(segments: pl.Series) -> pl.Series:
     for pattern, name in _LATE:
         segments = segments.str.replace_all(pattern, name)
     word = (segments.str.contains(_RUN) | (segments.str.count_matches(_MIXED) >= 3)) & segments.str.contains("[0-9]")
-    segments = segments.scatter(word.arg_true(), [_WORD.sub(_without_tokens, text) for text in segments.filter(word)])
-    return segments.str.replace_all("[0-9]{5,}", "{number}")
+    return segments.scatter(word.arg_true(), [_WORD.sub(_without_tokens, text) for text in segments.filter(word)])
 
 
 def _without_ibans(text: str) -> str:
