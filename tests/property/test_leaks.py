@@ -24,7 +24,7 @@ from logblur.cli import main
 from logblur.errors import LogblurError
 from logblur.policy import Policy
 from logblur.policy.load import builtin_text, decode
-from logblur.protect import door
+from logblur.protect import door, paths
 from tests import search
 from tests.oracle import clf, utc
 
@@ -173,7 +173,8 @@ def test_without_the_protector_the_token_is_found(
         same = "203.0.113.201"
         monkeypatch.setattr(door, protector, lambda found, **_: pa.array([same] * len(found.family), pa.string()))
     else:
-        monkeypatch.setattr(door, protector, lambda texts: pc.fill_null(texts, "(none)").cast(pa.string()))
+        home = paths if protector == "template" else door
+        monkeypatch.setattr(home, protector, lambda texts: pc.fill_null(texts, "(none)").cast(pa.string()))
     out = publish(tmp_path, lines(TOKENS))
     found = {token for token, _, _ in search.found(TOKENS.values(), search.readable(out))}
     assert {TOKENS[name] for name in seen} <= found
