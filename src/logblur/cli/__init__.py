@@ -5,6 +5,7 @@ One file a command. Command bodies import what they call, so that ``--help`` and
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 
 import click
@@ -35,4 +36,8 @@ for _command in (run, inspect, policy, warm):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (those of the process by default) and return the exit code."""
-    return ended(logblur, args)
+    code = ended(logblur, args)
+    if args is None:  # the process ends here; a signal would only make it say so with a traceback
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+    return code

@@ -131,18 +131,20 @@ class BlockReader:
             self._segment_left = self._segment_size
 
     def stop(self) -> None:
-        """Hand out no more: somebody else's failure, or a signal, ended the work. Other threads may be in `read`."""
+        """Let every `read`, in whichever thread, fail: a signal or another failure ended the work."""
         self._stopped = True
         self._content.stop()
 
     def read(self) -> Block | None:
-        """Return the next block, or None at the end of the segment or of the log, and once it was stopped.
+        """Return the next block, or None at the end of the segment or of the log.
 
         Raises:
-            InputError: The log cannot be read on; every later call, from whichever thread, says so too.
+            InputError: The log cannot be read on, or was stopped; every later call, from whichever thread, says so too.
         """
         with self._lock:
-            if self._error is None and not self._at_end and not self._stopped and self._segment_left > 0:
+            if self._stopped and self._error is None:
+                self._error = InputError("was left before its end", source=self._content.log.name)
+            if self._error is None and not self._at_end and self._segment_left > 0:
                 try:
                     return self._next()
                 except InputError as error:
