@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from logblur.pipeline import run as run
     from logblur.policy import load_policy as load_policy
-    from logblur.scan import scan as scan
+    from logblur.records import scan as scan
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load_policy", "run", "scan"]
 
-_HOMES = {"run": "logblur.pipeline", "scan": "logblur.scan", "load_policy": "logblur.policy"}
+_HOMES = {"run": "logblur.pipeline", "scan": "logblur.records", "load_policy": "logblur.policy"}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from logblur.errors import InputError
 from logblur.parse import Parser
 from logblur.parse.detect import SAMPLE_BYTES, choose, rank
 from logblur.schema import PARSED, Block, Reason
-from logblur.sources.blocks import BlockReader
+from logblur.sources.blocks import BlockReader, sample
 from logblur.sources.find import find_logs
 from logblur.sources.open import open_log
 
@@ -71,15 +71,17 @@ def inspect(log: str, *, format: str | None = None) -> Inspection:  # noqa: A002
     if len(found) != 1:
         raise InputError(f"{len(found)} logs: inspect takes one at a time", source=log)
     with open_log(found[0]) as content:
-        head = content.head(SAMPLE_BYTES)
+        reader = BlockReader(content, segment_size=1 << 62)
+        first = None if content.rereadable else reader.read()
+        head = sample(content, first, SAMPLE_BYTES)
         form = choose(head, format or "auto")
         ranking = rank(Block.of(head[: head.rfind(b"\n") + 1] or head))
         latest = int(datetime.now(UTC).timestamp()) * 1_000_000 + DAY_US
-        reader = BlockReader(content, segment_size=1 << 62)
         parser = Parser(form, (), latest_us=latest)
         rows, directives, reasons, damage = 0, 0, Counter[int](), ""
         try:
-            while block := reader.read():
+            while block := first or reader.read():
+                first = None
                 parser.feed(block)
                 parsed = parser.take()
                 rows, directives = rows + int(parsed.rows), directives + int(parsed.directives)

@@ -290,15 +290,13 @@ class _Run:
         """Return the format of a log, told by its head; a pipe has none but its first block."""
         from logblur import jit
         from logblur.parse.detect import SAMPLE_BYTES, choose
+        from logblur.sources.blocks import sample
 
         if self.on_notice and (notice := jit.notice()):
             self.on_notice(notice)
             self.on_notice = None
-        first = (
-            content.head(SAMPLE_BYTES) if content.rereadable else block.data[: min(block.size, SAMPLE_BYTES)].tobytes()
-        )
         try:
-            return choose(first, self.plan.format)
+            return choose(sample(content, block, SAMPLE_BYTES), self.plan.format)
         except FormatError as error:
             raise FormatError(f"{content.log.name}: {error}") from None
 
@@ -313,11 +311,15 @@ class _Run:
                 return reader.read()
 
         with ThreadPoolExecutor(self.workers) as pool:
-            jobs = [pool.submit(self._work, pull, form, agents) for _ in range(self.workers)]
-            self._learn(jobs, agents, reader)
-            segment = _Segment()
-            for job in jobs:
-                segment.add(job.result())
+            try:
+                jobs = [pool.submit(self._work, pull, form, agents) for _ in range(self.workers)]
+                self._learn(jobs, agents, reader)
+                segment = _Segment()
+                for job in jobs:
+                    segment.add(job.result())
+            except BaseException:  # a signal too: workers that wait for a pipe would keep the run alive
+                reader.stop()
+                raise
         return segment
 
     def _work(self, pull: Callable[[], Block | None], form: Format, agents: _Agents) -> _Segment:

@@ -51,12 +51,13 @@ def choose(head: bytes, wanted: str) -> Format:
 
     Raises:
         FormatError: No known format fits half of the lines, or what is wanted is none. The message says what to write.
+            Blank lines and comments alone fit every format.
     """
     if wanted != "auto":
         return resolve_format(wanted)
     whole = head[: head.rfind(b"\n") + 1] or head
     ranking = rank(Block.of(whole))
-    if ranking[0].share < _WINNER and whole.strip():
+    if ranking[0].share < _WINNER and any(x.strip() and not x.startswith(b"#") for x in whole.split(b"\n")):
         best = ", ".join(f"{m.format.name} {m.share:.0%}" for m in ranking[:3])
         raise FormatError(
             f"no known format fits these lines (best: {best}); give the server's own LogFormat string "

@@ -33,7 +33,7 @@ class Addresses:
 
 
 def buffers_of(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Return bytes, limits and validity of a large_string array, for kernels; null is the empty string."""
+    """Return bytes, limits and validity of a large_string array, for kernels; under a null may lie any bytes."""
     if texts.offset:
         texts = pa.concat_arrays([texts])
     _, limits, data = texts.buffers()

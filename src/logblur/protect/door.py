@@ -188,10 +188,14 @@ def _tokens(rows: _Rows) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]
 
 
 def _digests(texts: pa.Array, number: int) -> npt.NDArray[np.uint64]:
-    """Return a 64-bit digest of each text: SipHash under a public key, an input of the keyed token alone."""
-    data, limits, _ = buffers_of(texts)
+    """Return a 64-bit digest of each text: SipHash under a public key, an input of the keyed token alone.
+
+    Nothing is one value, whether the log says ``-`` or leaves the field empty; under a null may lie either.
+    """
+    data, limits, valid = buffers_of(texts)
     out = np.empty(len(texts), np.uint64)
     kernels.siphash(data, limits, len(texts), np.uint64(number), np.uint64(0), out)
+    out[~valid] = 0
     return out
 
 

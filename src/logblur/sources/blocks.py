@@ -90,7 +90,7 @@ class BlockReader:
         self._segment_left = 0
         self._offset = start
         self._tail = b""
-        self._waiting = self._at_end = False
+        self._waiting = self._at_end = self._stopped = False
         self.next_segment()
 
     @property
@@ -130,13 +130,20 @@ class BlockReader:
         with self._lock:
             self._segment_left = self._segment_size
 
+    def stop(self) -> None:
+        """Let every `read`, in whichever thread, fail: a signal or another failure ended the work."""
+        self._stopped = True
+        self._content.stop()
+
     def read(self) -> Block | None:
         """Return the next block, or None at the end of the segment or of the log.
 
         Raises:
-            InputError: The log cannot be read on; every later call, from whichever thread, says so too.
+            InputError: The log cannot be read on, or was stopped; every later call, from whichever thread, says so too.
         """
         with self._lock:
+            if self._stopped and self._error is None:
+                self._error = InputError("was left before its end", source=self._content.log.name)
             if self._error is None and not self._at_end and self._segment_left > 0:
                 try:
                     return self._next()
@@ -214,6 +221,13 @@ class BlockReader:
         if self._segment_left < self._block_size:  # the next block might not fit
             self._segment_left = 0
         return block
+
+
+def sample(content: LogContent, first: Block | None, n: int) -> bytes:
+    """Return at most n bytes that show what a log is: its head, or of a pipe the first block that was read."""
+    if content.rereadable:
+        return content.head(n)
+    return b"" if first is None else first.data[: min(first.size, n)].tobytes()
 
 
 def _behind_last_newline(buffer: Buffer, filled: int) -> int:

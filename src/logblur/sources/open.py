@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import stat
 import sys
 from collections.abc import Callable
-from typing import BinaryIO, Final, Literal, Protocol, Self
+from typing import Final, Literal, Protocol, Self
 
 from logblur.errors import InputError
 from logblur.sources.find import Log
@@ -31,6 +32,7 @@ _CHUNK: Final = 1 << 16  # stored bytes read at a time from an archive
 _PIECE: Final = 1 << 20  # decompressed bytes made at a time; with these two isal and zstd were fastest
 _XZ_MEMORY: Final = 256 << 20  # xz -9 needs 65 MiB; a header may ask for 4 GiB
 _MAGIC_BYTES: Final = 10
+_PATIENCE: Final = 0.2  # seconds between two looks whether a reader that waits for a pipe is still wanted
 
 
 def open_log(log: Log) -> LogContent:
@@ -42,7 +44,7 @@ def open_log(log: Log) -> LogContent:
     if log.path is None:
         if sys.stdin is None:
             raise InputError("is closed; name a file instead of -", source=log.name)
-        return LogContent(log, _Pipe(sys.stdin.buffer, log.name), None)
+        return LogContent(log, _Pipe(io.FileIO(sys.stdin.fileno(), closefd=False), log.name), None)
     try:
         fd = os.open(log.path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -122,6 +124,11 @@ class LogContent:
             stream = Stream(self._stored.again(), self.kind, self.log.name)
         stream.skip_to(offset)
         return stream
+
+    def stop(self) -> None:
+        """End the wait for a pipe that nothing comes through, in whichever thread it is."""
+        if isinstance(self._stored, _Pipe):
+            self._stored.stopped = True
 
     def close(self) -> None:
         """Close the file. Streams of this log end here too."""
@@ -266,8 +273,9 @@ class _File:
 class _Pipe:
     """Bytes that come once."""
 
-    def __init__(self, file: BinaryIO | io.FileIO, name: str) -> None:
+    def __init__(self, file: io.FileIO, name: str) -> None:
         self.position = 0
+        self.stopped = False
         self._file = file
         self._name = name
         self._ahead = b""
@@ -295,12 +303,14 @@ class _Pipe:
         return self
 
     def close(self) -> None:
-        if self._file is not getattr(sys.stdin, "buffer", None):
-            self._file.close()
+        self._file.close()
 
     def _pull(self, view: memoryview) -> int:
         try:
-            return self._file.readinto(view) or 0  # type: ignore[union-attr]
+            while not select.select([self._file], [], [], _PATIENCE)[0]:
+                if self.stopped:
+                    raise InputError("was left before its end", source=self._name, offset=self.position)
+            return self._file.readinto(view) or 0
         except OSError as error:
             raise InputError(_why(error), source=self._name, offset=self.position) from None
 

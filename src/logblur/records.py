@@ -19,7 +19,7 @@ from logblur.policy.plan import Plan
 from logblur.policy.resolve import YIELDS, resolve
 from logblur.protect import RECORD_COLUMNS, Templates, protect
 from logblur.schema import KEY_TYPES, Parsed
-from logblur.sources.blocks import BlockReader
+from logblur.sources.blocks import BlockReader, sample
 from logblur.sources.find import Log, find_logs
 from logblur.sources.open import open_log
 
@@ -111,14 +111,16 @@ def _frames(log: Log, plan: Plan, wanted: Sequence[str], rows: int) -> Iterator[
         return out
 
     with open_log(log) as content:
-        form = choose(content.head(SAMPLE_BYTES), plan.format)
+        reader = BlockReader(content, segment_size=1 << 62)
+        block = reader.read()
+        form = choose(sample(content, block, SAMPLE_BYTES), plan.format)
         latest = int(datetime.now(UTC).timestamp()) * 1_000_000 + _DAY_US
         parser = Parser(form, sorted(_fields(wanted) & set(plan.fields)), latest_us=latest)
-        reader = BlockReader(content, segment_size=1 << 62)
-        while block := reader.read():
+        while block:
             parser.feed(block)
             if parser.rows >= rows:
                 yield frame(parser.take())
+            block = reader.read()
         if parser.rows:
             yield frame(parser.take())
 

@@ -1,0 +1,254 @@
+"""What the published tables should be, computed without the program: own parsing, plain dicts and sets.
+
+Slow and simple, after docs/design.md sections 5 and 6. It takes from the program only what a text is called (families
+of user agents, domains, kinds of file, templates of paths), each tested elsewhere.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from logblur.classify import agents, hosts
+from logblur.classify.files import kinds
+from logblur.protect.paths import template
+
+_LINE = re.compile(
+    rb"(?:(?P<host>[^ ]*) )?"
+    rb"(?P<addr>[^ ]*) [^ ]* (?P<user>.*?) \[(?P<time>[^\]]{26})\] "
+    rb'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>[1-9][0-9]{2}) (?P<bytes>-|[0-9]{1,13})'
+    rb'(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?[ \r]*',
+    re.DOTALL,
+)
+_ESCAPED = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|([\"\\bnrtv]))")
+_C = {b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+_REQUEST = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,31}) (.+) HTTP/[0-9.]{1,8}|(GET) (.+)", re.DOTALL)
+_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+_METHODS = set("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split())
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One line: when, from whom, and every key that a table could ask for."""
+
+    day: date
+    client: object
+    visitor: object
+    bytes: int
+    universes: frozenset[str]
+    keys: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a policy."""
+
+    name: str
+    where: str
+    by: tuple[str, ...]
+    k: int
+
+
+def text(raw: bytes | None) -> str | None:
+    """A field as text; None for nothing."""
+    if raw is None or raw in {b"", b"-"}:
+        return None
+    raw = _ESCAPED.sub(lambda m: bytes([int(m[1], 16)]) if m[1] else _C.get(m[2], m[2]), raw)
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def hit(
+    line: bytes, zone: ZoneInfo, *, vhost: bool = False, prefixes: tuple[int, int] = (16, 32), site: str = ""
+) -> Hit | None:
+    """One line of common, combined or (with a host in front) vhost format; None where it does not fit."""
+    found = _LINE.fullmatch(line)
+    if found is None or (found["host"] is not None) != vhost:
+        return None
+    try:
+        time = datetime.strptime(found["time"].decode(), "%d/%b/%Y:%H:%M:%S %z")
+    except ValueError:
+        return None
+    local = time.astimezone(zone)
+    return _keys(found, local, prefixes, site)
+
+
+def _keys(found: re.Match[bytes], local: datetime, prefixes: tuple[int, int], site: str) -> Hit:
+    client, address, network = _address(text(found["addr"]), prefixes)
+    has_agent = found["agent"] is not None
+    agent = _agent(text(found["agent"])) if has_agent else agents.NOT_LOGGED
+    request = _REQUEST.fullmatch(text(found["request"]) or "")
+    method = path = None
+    if request:
+        method, target = (request[1], request[2]) if request[1] else (request[3], request[4])
+        path = _path(target)
+    status = int(found["status"])
+    referrer = _HOST.match(text(found["referer"]) or "")
+    domain, engine = _domain(referrer[1] or None if referrer else None) if has_agent else ("(none)", "(none)")
+    host = text(found["host"])
+    own = _domain(host if host is not None else site or None)[0]
+    keys = {
+        "hour": local.hour,
+        "site": _site(host) if found["host"] is not None else site or "(none)",
+        "method": "(none)" if method is None else method if method in _METHODS else "(unusual)",
+        "status": str(status),
+        "status_class": f"{status // 100}xx",
+        "path": _template(path),
+        **agent._asdict(),
+        "referrer_domain": domain,
+        "search_engine": engine,
+        "complete": {200: "yes", 206: "part"}.get(status, "(none)"),
+        "network": network,
+    }
+    universes = {"all", "bot" if agent.agent == "bot" else "human"}
+    if agent.agent == "human":
+        kind = _kind(path)
+        if 400 <= status < 600:
+            universes.add("error")
+        elif kind == "download" and status in (200, 206):
+            universes.add("download")
+        elif kind == "page" and (200 <= status < 300 or status == 304):
+            universes.add("page")
+            if engine != "(none)":
+                universes.add("search")
+            elif domain not in ("(none)", own):
+                universes.add("referral")
+    size = 0 if found["bytes"] == b"-" else int(found["bytes"])
+    visitor = (address, text(found["agent"]))
+    return Hit(local.date(), client, visitor, size, frozenset(universes), keys)
+
+
+def _address(value: str | None, prefixes: tuple[int, int]) -> tuple[object, object, str]:
+    """The client, the address, the network."""
+    try:
+        address = ipaddress.ip_address(value or "")
+    except ValueError:
+        return value, value, "(none)"
+    if isinstance(address, ipaddress.IPv6Address) and "%" in str(address):
+        return value, value, "(none)"
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    bits = prefixes[address.version == 6]
+    network = str(ipaddress.ip_network((address, bits), strict=False))
+    client = address if address.version == 4 else ipaddress.ip_network((address, 56), strict=False)
+    return client, address, network
+
+
+def _path(target: str) -> str:
+    if absolute := re.match(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*", target):
+        target = target[absolute.end() :]
+        target = target if target.startswith("/") else "/" + target
+    return target.partition("#")[0].partition("?")[0]
+
+
+@cache
+def _agent(value: str | None) -> agents.Agent:
+    return agents.ABSENT if value is None else agents.describe(value)
+
+
+@cache
+def _domain(host: str | None) -> tuple[str, str]:
+    return hosts.ABSENT if host is None else hosts.describe(host)
+
+
+@cache
+def _site(host: str | None) -> str:
+    from logblur.protect.hosts import sites
+
+    return str(sites(pa.array([host], pa.large_string()))[0])
+
+
+@cache
+def _kind(path: str | None) -> str:
+    return str(kinds(pa.array([path], pa.large_string()))[0])
+
+
+@cache
+def _template(path: str | None) -> str:
+    return str(template(pa.array([path], pa.large_string()))[0])
+
+
+def order(by: Sequence[str], row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What rows are sorted by: bytes of UTF-8, numbers, null last."""
+    return tuple((row[c] is None, row[c].encode() if isinstance(row[c], str) else row[c] or 0) for c in by)
+
+
+def rolled_up(hits: Iterable[Hit], table: Table) -> list[Row]:
+    """The rows of one table of one day that may be published (docs/design.md, section 6), sorted."""
+    level: dict[tuple[Any, ...], list[Hit]] = defaultdict(list)
+    for one in hits:
+        if table.where in one.universes:
+            level[tuple(one.keys[c] for c in table.by)].append(one)
+    published: list[tuple[tuple[Any, ...], list[Hit]]] = []
+    for depth in range(len(table.by), -1, -1):
+        above: dict[tuple[Any, ...], list[Hit]] = defaultdict(list)
+        for keys, members in level.items():
+            if len({m.client for m in members}) >= table.k:
+                published.append((keys, members))
+            elif depth:
+                above[keys[: depth - 1]] += members
+            elif published:
+                published.append(((), _absorbed(members, published, table)))
+        level = above
+    rows = [
+        _named(table.by, keys)
+        | {
+            "requests": len(members),
+            "visitors": len({m.visitor for m in members}),
+            "bytes": sum(m.bytes for m in members),
+        }
+        for keys, members in published
+    ]
+    return sorted(rows, key=lambda row: order(table.by, row))
+
+
+def _absorbed(leftover: list[Hit], published: list[tuple[tuple[Any, ...], list[Hit]]], table: Table) -> list[Hit]:
+    """The leftover at the top with the smallest rows it takes, which are no longer published."""
+    while len({m.client for m in leftover}) < table.k:
+        least = min(published, key=lambda e: (len({m.client for m in e[1]}), order(table.by, _named(table.by, e[0]))))
+        published.remove(least)
+        leftover = leftover + least[1]
+    return leftover
+
+
+def _named(by: Sequence[str], keys: tuple[Any, ...]) -> Row:
+    other = {c: None if c == "hour" else "(other)" for c in by}
+    return other | dict(zip(by, keys, strict=False))
+
+
+def tables(hits: Sequence[Hit], wanted: Sequence[Table]) -> dict[tuple[str, str], list[Row]]:
+    """Every table-day: (table, day) -> rows."""
+    days = sorted({one.day for one in hits})
+    return {(t.name, day.isoformat()): rolled_up([h for h in hits if h.day == day], t) for t in wanted for day in days}
+
+
+def published(out: Path) -> dict[tuple[str, str], list[Row]]:
+    """What OUT holds: (table, day) -> rows, in their order."""
+    return {
+        (path.parts[-3], path.parts[-2].removeprefix("date=")): pq.ParquetFile(path).read().to_pylist()
+        for path in sorted(out.glob("*/date=*/*.parquet"))
+    }
+
+
+def utc(value: str) -> datetime:
+    """A time of the tests' clocks."""
+    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+def clf(time: datetime) -> bytes:
+    """A time as Common Log Format writes it, in UTC, whatever the locale."""
+    months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+    time = time.astimezone(timezone(timedelta()))
+    return f"{time:%d}/{months[time.month - 1]}/{time:%Y:%H:%M:%S} +0000".encode()
