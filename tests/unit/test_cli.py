@@ -18,7 +18,7 @@ from logblur import errors
 from logblur.cli import main
 from logblur.cli.ending import ended
 from logblur.cli.run import summary_lines
-from logblur.cli.words import printable
+from logblur.cli.words import say, printable
 
 SECRET = "192.0.2.77 secret"
 
@@ -150,8 +150,16 @@ def test_run_hands_its_options_to_the_library(calls: list[Any], capsys: pytest.C
     words = ["run", "a", "-", "-o", "out", "-p", "strict", "--state", "s", "--workers", "2", "--format", "common"]
     assert main(words) == 0
     assert main(["run", "a", "-o", "out", "--quiet"]) == 0
-    given_options = {"policy": "strict", "state": "s", "workers": 2, "format": "common", "on_progress": None}
+    given_options = {
+        "policy": "strict",
+        "state": "s",
+        "workers": 2,
+        "format": "common",
+        "on_progress": None,
+        "on_notice": say,
+    }
     defaults = {"policy": "audience", "state": None, "workers": None, "format": None, "on_progress": None}
+    defaults |= {"on_notice": None}  # quiet
     assert calls == [(("a", "-"), "out", given_options), (("a",), "out", defaults)]
     out, err = capsys.readouterr()
     assert out == ""

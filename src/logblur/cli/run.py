@@ -54,7 +54,7 @@ def run(
             workers=workers,
             format=format_,
             on_progress=on_progress,
-            on_notice=say,
+            on_notice=None if quiet else say,
         )
     for line in () if quiet else summary_lines(summary):
         say(line)
