@@ -1,0 +1,33 @@
+"""`logblur run` as a process of its own: a million lines to nine published tables, start-up included."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_run(benchmark: BenchmarkFixture, log: Path, tmp_path: Path, workers: int) -> None:
+    """Every table is published; peak memory is that of the largest run so far."""
+    number = count()
+
+    def run() -> Path:
+        folder = tmp_path / str(next(number))
+        folder.mkdir()
+        words = ["run", str(log), "-o", str(folder / "out"), "--state", str(folder / "state"), "-q"]
+        command = [sys.executable, "-m", "logblur", *words, "--workers", str(workers)]
+        subprocess.run(command, check=True, env=dict(os.environ))
+        return folder / "out"
+
+    out = benchmark.pedantic(run, rounds=5 if benchmark.enabled else 1, warmup_rounds=int(benchmark.enabled))
+    assert len([path for path in out.iterdir() if path.name != "_logblur"]) == 9
+    if benchmark.enabled:
+        benchmark.extra_info["MB/s"] = round(log.stat().st_size / benchmark.stats.stats.median / 1e6)
+        benchmark.extra_info["peak memory, MB"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1000
