@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-
-# What the system counts for a child includes its parent before the exec: the program is asked for its own high-water mark.
+# What the system counts for a child includes its parent before the exec, so the program is asked for its own peak.
 PROGRAM = """
 import sys
 from logblur.cli import main

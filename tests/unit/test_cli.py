@@ -18,7 +18,7 @@ from logblur import errors
 from logblur.cli import main
 from logblur.cli.ending import ended
 from logblur.cli.run import summary_lines
-from logblur.cli.words import say, printable
+from logblur.cli.words import printable, say
 
 SECRET = "192.0.2.77 secret"
 
