@@ -170,7 +170,7 @@ def run(
     found = find_logs([str(x) for x in ([logs] if isinstance(logs, str | Path) else logs)])
     with open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened:
         opened.ledger.pin_timezone(plan.zone)
-        job = _Run(opened, policy, plan, workers or len(os.sched_getaffinity(0)), found, on_progress, on_notice)
+        job = _Run(opened, policy, plan, workers or _processors(), found, on_progress, on_notice)
         job.seal_due_days()
         for log in found:
             try:
@@ -508,3 +508,8 @@ def _stat(log: Log) -> FileStat | None:
         return None
     name = os.fspath(log.path.absolute())
     return FileStat(name, about.st_size, about.st_mtime_ns, about.st_ino) if S_ISREG(about.st_mode) else None
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

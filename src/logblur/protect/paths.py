@@ -26,7 +26,7 @@ from logblur.schema import NONE
 LONGEST: Final = 512
 """Characters of a template; of a longer one the first segments stay, then ``{long}``."""
 
-_REMEMBERED: Final = 1 << 17
+_REMEMBERED: Final = 1 << 16
 
 _READ: Final = 2048  # characters of a raw path that are looked at; each costs up to three of them when it is encoded
 _ROUNDS: Final = 3  # decodings, and treatments of one segment
