@@ -41,6 +41,8 @@ from logblur.schema import Block, Parsed, Reason
 from logblur.sources.find import Log, find_logs
 
 if TYPE_CHECKING:  # a run with nothing new needs none of these
+    import pyarrow as pa
+
     from logblur.dataset.partials import PartialFile
     from logblur.sources.blocks import BlockReader
     from logblur.sources.open import LogContent
