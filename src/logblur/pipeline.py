@@ -41,7 +41,7 @@ from logblur.schema import Block, Parsed, Reason
 from logblur.sources.find import Log, find_logs
 
 if TYPE_CHECKING:  # a run with nothing new needs none of these
-    import pyarrow as pa
+    import pyarrow as pa  # noqa: F401 - within a string below
 
     from logblur.dataset.partials import PartialFile
     from logblur.sources.blocks import BlockReader

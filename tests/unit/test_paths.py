@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-import random
 import re
 import unicodedata
-import uuid
 from urllib.parse import unquote
 
 import pyarrow as pa
