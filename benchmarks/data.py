@@ -41,7 +41,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 LINES_A_DAY: Final = 1_000_000
-FIRST_DAY: Final = datetime(2026, 11, 2)  # written as +0200, which is Riga's time then: a day of lines is a local day
+FIRST_DAY: Final = datetime(2025, 11, 3)  # written as +0200, which is Riga's time then: a day of lines is a local day
 CHUNK: Final = 100_000
 HOSTILE_SHARE: Final = 0.01
 BOT_SHARE: Final = 0.25
@@ -231,7 +231,7 @@ def _people(rng: np.random.Generator, n: int, seed: int) -> tuple[Ints, list[byt
 
 
 def _times(first: int, n: int) -> pa.Array:
-    """Return ``[02/Nov/2026:00:00:00 +0200] "`` and so on, ascending, at `LINES_A_DAY`."""
+    """Return ``[03/Nov/2025:00:00:00 +0200] "`` and so on, ascending, at `LINES_A_DAY`."""
     seconds = np.arange(first, first + n) * 86_400 // LINES_A_DAY
     distinct, codes = np.unique(seconds, return_inverse=True)
     texts = [(FIRST_DAY + timedelta(seconds=s)).strftime('[%d/%b/%Y:%H:%M:%S +0200] "') for s in distinct.tolist()]

@@ -28,12 +28,12 @@ T = TypeVar("T")
 FOLDER: Final = Path(__file__).parent.parent / "sample_logs"
 SEED: Final = 2026_11_10
 RIGA: Final = timezone(timedelta(hours=2))  # in winter
-DAYS: Final = [datetime(2026, 11, day, tzinfo=RIGA) for day in (10, 11, 12)]
+DAYS: Final = [datetime(2025, 11, day, tzinfo=RIGA) for day in (10, 11, 12)]
 
 SITES: Final = ("www.example.com", "shop.example.com", "library.example.org")
 PAGES: Final = (
-    "/", "/about", "/events", "/events/2026/autumn-concert", "/library/catalogue", "/library/opening-hours", "/news",
-    "/news/2026/11/new-reading-room", "/news/2026/11/winter-timetable", "/contact", "/kurss/iev%C4%93rp%C5%A1ana",
+    "/", "/about", "/events", "/events/2025/autumn-concert", "/library/catalogue", "/library/opening-hours", "/news",
+    "/news/2025/11/new-reading-room", "/news/2025/11/winter-timetable", "/contact", "/kurss/iev%C4%93rp%C5%A1ana",
     "/library/item/48213", "/library/item/90177", "/search?q=concert", "/user/anna.ozola/profile",
 )  # fmt: skip
 ASSETS: Final = ("/static/site.css", "/static/app.3f9c1b.js", "/img/logo.svg", "/img/hall-1280.webp", "/favicon.ico")
@@ -45,7 +45,7 @@ SEARCHES: Final = (
     "https://duckduckgo.com/", "https://yandex.com/search/?text=example",
 )  # fmt: skip
 REFERRALS: Final = (
-    "https://www.example.org/links", "https://blog.example.net/2026/11/concerts?ref=anna%40example.org",
+    "https://www.example.org/links", "https://blog.example.net/2025/11/concerts?ref=anna%40example.org",
     "https://forum.example.org/t/4711", "http://news.example.net/", "android-app://org.example.reader/",
 )  # fmt: skip
 _CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0"
@@ -265,7 +265,7 @@ def _broken(day: datetime) -> list[bytes]:
         b"",
         f'203.0.113.50 - - [{time}] "GET /cut/off/in/the/midd'.encode(),
         f'203.0.113.51 - - [{time}] "GET / HTTP/1.1" 200 5120 "https://www.example.org/'.encode(),
-        b'203.0.113.52 - - [10/Foo/2026:99:14:15 +0200] "GET / HTTP/1.1" 200 5120 "-" "-"',
+        b'203.0.113.52 - - [10/Foo/2025:99:14:15 +0200] "GET / HTTP/1.1" 200 5120 "-" "-"',
         b"\0" * 64,
         bytes(range(128, 256)),
     ]

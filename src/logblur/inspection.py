@@ -84,7 +84,7 @@ def inspect(log: str, *, format: str | None = None) -> Inspection:  # noqa: A002
                 first = None
                 parser.feed(block)
                 parsed = parser.take()
-                rows, directives = rows + parsed.rows, directives + parsed.directives
+                rows, directives = rows + int(parsed.rows), directives + int(parsed.directives)
                 reasons.update(parsed.reject_reasons.tolist())
         except InputError as error:
             damage = str(error)
@@ -95,7 +95,7 @@ def inspect(log: str, *, format: str | None = None) -> Inspection:  # noqa: A002
         rows + directives + waiting + sum(rejects.values()),
         rows,
         rejects,
-        tuple((m.format.name, m.share) for m in ranking),
+        tuple((m.format.name, float(m.share)) for m in ranking),
         tuple(name for name in PARSED.names if name in form.columns),
         damage,
     )

@@ -12,13 +12,11 @@ from __future__ import annotations
 import functools
 import os
 import queue
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -37,11 +35,11 @@ from logblur.policy import Policy, load_policy
 from logblur.policy.load import encode, restore
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import resolve
-from logblur.schema import Block, Parsed, Reason
+from logblur.schema import Block, Parsed, Protected, Reason
 from logblur.sources.find import Log, find_logs
 
 if TYPE_CHECKING:  # a run with nothing new needs none of these
-    import pyarrow as pa  # noqa: F401 - within a string below
+    import pyarrow as pa
 
     from logblur.dataset.partials import PartialFile
     from logblur.sources.blocks import BlockReader
@@ -51,11 +49,10 @@ _FUTURE: Final = timedelta(days=1)
 """A line dated later than this after the run's start is a reject."""
 
 
-_LEARNT: Final = frozenset({"user_agent", "referer_host", "path"})
-_LEARN_AT_ONCE: Final = 4096
-"""New distinct values of a column that a worker collects before it hands them over."""
+_LEARN_AT_ONCE: Final = 256
+"""New user agents that a worker collects before it hands them over."""
 
-_Found = queue.SimpleQueue["tuple[str, pa.Array]"]
+_Agents = queue.SimpleQueue["pa.Array"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +124,7 @@ def run(
     workers: int | None = None,
     format: str | None = None,  # noqa: A002 - the option's name
     on_progress: Callable[[Progress], None] | None = None,
+    on_notice: Callable[[str], None] | None = None,
     clock: Clock = now,
     keys: KeySource = system_keys,
 ) -> Summary:
@@ -140,6 +138,7 @@ def run(
         workers: Threads that parse; by default one for each processor.
         format: Overrides the policy's ``[input] format``.
         on_progress: Called a few times a second.
+        on_notice: Called with a line for people before something takes long.
         clock: Gives the present time, UTC.
         keys: Gives random bytes.
 
@@ -169,12 +168,9 @@ def run(
     if plan.format != "auto":
         resolve_format(plan.format)
     found = find_logs([str(x) for x in ([logs] if isinstance(logs, str | Path) else logs)])
-    with (
-        open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened,
-        _fair_threads(),
-    ):
+    with open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened:
         opened.ledger.pin_timezone(plan.zone)
-        job = _Run(opened, policy, plan, workers or len(os.sched_getaffinity(0)), found, on_progress)
+        job = _Run(opened, policy, plan, workers or len(os.sched_getaffinity(0)), found, on_progress, on_notice)
         job.seal_due_days()
         for log in found:
             try:
@@ -186,25 +182,26 @@ def run(
 
 
 def warm() -> None:
-    """Compile every kernel of the main job, so that the next run starts at once."""
+    """Compile every kernel of the main job, in every form that it takes, so that the next run starts at once."""
     import tempfile
+    from itertools import product
 
-    line = b'192.0.2.%d - - [17/May/2026:10:05:03 +0000] "GET /a?b HTTP/1.1" 200 5 "https://a.example/" "Mozilla/5.0"\n'
+    line = '%s - - [17/May/2026:10:05:%02d +0000] "GET /%s?b HTTP/1.1" 200 5 "https://a.example/" "%s"\n'
+    addresses = [f"{k % 200 + 1}.{k}.2.1" for k in range(250)] + ["2001:db8::1", "-"]  # codes of one byte, and of two
+    words = map("".join, product("abcdefghijklmnopqrstuvwxyz", repeat=4))  # codes of four
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        log.write_bytes(b"".join(line % (k % 200) for k in range(5000)))
-        run(log, Path(folder) / "out", state=Path(folder) / "state", workers=2)
-
-
-@contextmanager
-def _fair_threads() -> Iterator[None]:
-    """Let a worker that returns from a kernel have the interpreter at once: the default makes it wait 5 ms."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
+        log, head = Path(folder) / "log", Path(folder) / "head"
+        lines = [
+            line % (addresses[k % 252], k % 60, word, f"Agent/{k % 300}")
+            for k, word in zip(range(40_000), words, strict=False)
+        ]
+        log.write_text("".join(lines))
+        head.write_text("".join(lines[:300]))
+        for k, name in enumerate((log, head)):  # the second makes a day of two partials, which are merged
+            run(name, Path(folder) / f"out{k}", state=Path(folder) / f"state{k}", workers=2)
+        with head.open("a") as more:
+            more.writelines(lines[-200:])
+        run(head, Path(folder) / "out1", state=Path(folder) / "state1", workers=2)
 
 
 @dataclass(slots=True)
@@ -238,12 +235,13 @@ class _Run:
         workers: int,
         logs: Sequence[Log],
         on_progress: Callable[[Progress], None] | None,
+        on_notice: Callable[[str], None] | None,
     ) -> None:
         from logblur.classify import Memory
         from logblur.protect import Templates
 
         self.state, self.policy, self.plan, self.workers = state, policy, plan, workers
-        self.logs, self.on_progress = logs, on_progress
+        self.logs, self.on_progress, self.on_notice = logs, on_progress, on_notice
         self.started = state.clock()
         self.days = {record.day: record for record in state.ledger.days()}
         open_days = [record for record in self.days.values() if not record.sealed]
@@ -290,17 +288,21 @@ class _Run:
 
     def _format(self, content: LogContent, block: Block) -> Format:
         """Return the format of a log, told by its head; a pipe has none but its first block."""
+        from logblur import jit
         from logblur.parse.detect import SAMPLE_BYTES, choose
         from logblur.sources.blocks import sample
 
+        if self.on_notice and (notice := jit.notice()):
+            self.on_notice(notice)
+            self.on_notice = None
         try:
             return choose(sample(content, block, SAMPLE_BYTES), self.plan.format)
         except FormatError as error:
             raise FormatError(f"{content.log.name}: {error}") from None
 
     def _read_segment(self, reader: BlockReader, form: Format, first: Block) -> _Segment:
-        """Let the workers parse a segment; meanwhile learn the values they come across."""
-        pending, found = [first], _Found()
+        """Let the workers parse a segment; meanwhile classify the agents they come across."""
+        pending, agents = [first], _Agents()
 
         def pull() -> Block | None:
             try:
@@ -310,8 +312,8 @@ class _Run:
 
         with ThreadPoolExecutor(self.workers) as pool:
             try:
-                jobs = [pool.submit(self._work, pull, form, found) for _ in range(self.workers)]
-                self._learn(jobs, found, reader)
+                jobs = [pool.submit(self._work, pull, form, agents) for _ in range(self.workers)]
+                self._learn(jobs, agents, reader)
                 segment = _Segment()
                 for job in jobs:
                     segment.add(job.result())
@@ -320,21 +322,20 @@ class _Run:
                 raise
         return segment
 
-    def _work(self, pull: Callable[[], Block | None], form: Format, found: _Found) -> _Segment:
+    def _work(self, pull: Callable[[], Block | None], form: Format, agents: _Agents) -> _Segment:
         """Parse blocks until the segment ends; settle whenever the parser is full, and at the end."""
         from logblur.parse import Parser
 
         parser = Parser(form, self.fields, latest_us=int((self.started + _FUTURE).timestamp()) * 1_000_000)
-        segment, known = _Segment(), dict.fromkeys(_LEARNT, 0)
+        segment, known = _Segment(), 0
         while (block := pull()) is not None:
             parser.feed(block)
-            for name in _LEARNT & parser.texts.keys():
-                if parser.texts[name].count >= known[name] + _LEARN_AT_ONCE:
-                    found.put((name, parser.texts[name].array(known[name])))
-                    known[name] = parser.texts[name].count
+            if parser.distinct("user_agent") >= known + _LEARN_AT_ONCE:
+                agents.put(parser.texts["user_agent"].array(known))
+                known = parser.distinct("user_agent")
             if parser.full:
                 segment.add(self._settle(parser.take()))
-                known = dict.fromkeys(_LEARNT, 0)
+                known = 0
         segment.add(self._settle(parser.take()))
         return segment
 
@@ -343,25 +344,30 @@ class _Run:
         from logblur.aggregate import aggregate
         from logblur.classify import classify
         from logblur.dataset.partials import write_partial
-        from logblur.protect import protect
 
         found = _Segment(parsed.rows, parsed.directives, rejects=Counter(parsed.reject_reasons.tolist()))
         if not parsed.rows:
             return found
         classified = classify(parsed.batch, site=self.plan.site, memory=self.memory)
-        for plan in self.plans.values():
-            columns = sorted({name for table in plan.tables for name in table.by})
-            protected = protect(
-                classified, plan, functools.partial(self._token_key, plan), columns=columns, templates=self.templates
-            )
-            for partial in aggregate(protected, plan):
+        del parsed
+        protected = [(plan, self._protect(classified, plan)) for plan in self.plans.values()]
+        del classified  # what is raw goes before the next step asks for memory
+        for plan, rows in protected:
+            for partial in aggregate(rows, plan):
                 folder, key = self.state.partials, self.keys[partial.day]
                 file = write_partial(folder, partial, key, plan_digest=plan.digest, keys=self.state.key_source)
                 found.partials.append(file)
             if plan is self.plan:
-                found.no_address = protected.no_address
-                found.late = Counter({day: n for day, n in protected.left_out.items() if self._sealed(day)})
+                found.no_address = rows.no_address
+                found.late = Counter({day: n for day, n in rows.left_out.items() if self._sealed(day)})
         return found
+
+    def _protect(self, classified: pa.RecordBatch, plan: Plan) -> Protected:
+        from logblur.protect import protect
+
+        columns = sorted({name for table in plan.tables for name in table.by})
+        token_key = functools.partial(self._token_key, plan)
+        return protect(classified, plan, token_key, columns=columns, templates=self.templates)
 
     def _sealed(self, day: date) -> bool:
         return day in self.days and self.days[day].sealed
@@ -376,18 +382,14 @@ class _Run:
                 self.keys[day] = self.state.keys.get_or_create(day) if record is None else self.state.key(record)
             return self.keys[day].token_key
 
-    def _learn(self, jobs: Sequence[Future[_Segment]], found: _Found, reader: BlockReader) -> None:
-        """Work on distinct values while the workers read: their classifiers hold the interpreter, kernels do not."""
+    def _learn(self, jobs: Sequence[Future[_Segment]], agents: _Agents, reader: BlockReader) -> None:
+        """Classify new agents while the workers read: their parser holds the interpreter, kernels do not."""
         self.memory.warm()
-        learn = {
-            "user_agent": self.memory.agents.learn,
-            "referer_host": self.memory.hosts.learn,
-            "path": self.templates.learn,
-        }
+        import logblur.dataset.publish  # noqa: F401 - needed at the end, and workers need this thread for nothing
+
         while not all(job.done() for job in jobs):
             try:
-                name, values = found.get(timeout=0.01)
-                learn[name](values.drop_null().to_pylist())
+                self.memory.learn(agents.get(timeout=0.01).drop_null().to_pylist())
             except queue.Empty:
                 self._report(reader)
 

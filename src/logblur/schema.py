@@ -96,6 +96,33 @@ KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
 
 MEASURES: Final[Mapping[str, pa.DataType]] = dict.fromkeys(("requests", "visitors", "bytes"), pa.int64())
 
+MEANINGS: Final[Mapping[str, str]] = {
+    "date": "day in the policy's `timezone`; the folder's name, no column inside the file",
+    "hour": "hour of the local day, 0 to 23; a repeated hour of a 25-hour day is one hour; null: rolled up",
+    "site": "host that was asked for, lower case, without port; `(none)` where none is logged and for what is no name",
+    "method": "request method of RFC 9110, and PATCH; `(unusual)` any other; `(none)` for what is no request",
+    "status": "status of the response, such as `404`",
+    "status_class": "class of the status, such as `4xx`",
+    "path": "path without query; what varies or is personal is a word in braces, as `{number}`; `(none)`: no request",
+    "agent": "`human` or `bot`; a missing user agent is a bot's, but where the format logs none all lines are human",
+    "device": "`desktop`, `mobile`, `tablet`, `tv`, `console`; `(none)` where the user agent does not tell",
+    "os": "operating system, such as `Windows`",
+    "os_major": "its major version; many browsers no longer tell the true one",
+    "browser": "browser, such as `Firefox`; apps that show pages are browsers too",
+    "browser_major": "its major version",
+    "bot": "name of the bot, such as `Googlebot`; `(none)` for one without a known name",
+    "bot_class": "what it visits for: `search`, `ai-crawler`, `ai-assistant` (a person asked it to), `seo`, `monitor`, "
+    "`feed`, `library`, `scanner`, `other`",
+    "referrer_domain": "registrable domain of the referring page, such as `example.org`",
+    "search_engine": "search engine that the visit came from, such as `Google`",
+    "complete": "`yes`: status 200, the whole file; `part`: status 206, a piece of it",
+    "network": "network of the client by the policy's prefix, such as `192.0.0.0/16`; `(none)` where it is no address",
+    "requests": "lines of the log",
+    "visitors": "distinct visitors (by default address and user agent) of that day and row; at most one day long",
+    "bytes": "bytes sent, summed, as the format logs them; a line without a size adds nothing",
+}
+"""What each published column says: for docs/columns.md. Names are those of `KEY_TYPES` and `MEASURES`, and ``date``."""
+
 OTHER: Final = "(other)"
 NONE: Final = "(none)"
 UNUSUAL: Final = "(unusual)"
@@ -149,7 +176,7 @@ class Block:
         """Return a block of these bytes; a missing final newline is added."""
         if lines and not lines.endswith(b"\n"):
             lines += b"\n"
-        return cls(np.frombuffer(lines + b"\n" * PAD, np.uint8), len(lines), offset)
+        return cls(np.frombuffer(bytearray(lines + b"\n" * PAD), np.uint8), len(lines), offset)
 
     def __repr__(self) -> str:
         return f"Block(size={self.size}, offset={self.offset})"
@@ -182,9 +209,10 @@ class Protected:
     """Rows that hold nothing but what the Plan names. Constructed in `protect` alone.
 
     Attributes:
-        batch: ``date`` int32 days since 1970 in the policy's zone, ``universe`` int8, ``bytes`` int64,
+        batch: ``date`` int32 days since 1970 in the policy's zone, ``universe`` int8, ``bytes`` int64 (none is 0),
             ``visitor`` and ``client`` uint64 tokens under the day's key, and the Plan's key columns:
-            ``hour`` int8, the others dictionary<int32, string> without nulls. Buffers are fresh and compact.
+            ``hour`` int8, the others dictionary of string without nulls, with the narrowest codes that do. Buffers are
+            fresh and compact.
         no_address: Rows whose client field is no address, for the summary.
         left_out: Rows of days that had no key to give, by day: sealed ones, whose lines are late.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,17 @@ def test_a_full_disk() -> None:
     assert shown.stderr.startswith("logblur: standard output cannot be written: ")
     assert shown.stderr.count("\n") == 1
     assert checked.returncode == 0
+
+
+def test_inspect_of_a_real_log() -> None:
+    """A sample log is told by its format, as words and as one JSON object with the same counts."""
+    log = str(DOCS.parent / "sample_logs" / "combined.log")
+    words, told = logblur("inspect", log), logblur("inspect", log, "--json")
+    assert (words.returncode, words.stderr, told.returncode, told.stderr) == (0, "", 0, "")
+    facts = json.loads(told.stdout)
+    assert (facts["format"], facts["lines"]) == ("combined", 4264)
+    assert f"{facts['lines']:,}, {facts['parsed'] / facts['lines']:.2%} can be read" in words.stdout
+    assert facts["ranking"][0]["format"] == "combined"
 
 
 def test_the_manual_is_fresh() -> None:

@@ -1,56 +1,43 @@
-"""Uses of the public API that must type-check under mypy --strict; never run."""
+"""Uses of the public API that must type-check; never run."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
 import logblur
-from logblur.errors import InputError, LogblurError, OutputError, PolicyError
+from logblur.errors import LogblurError
 from logblur.pipeline import Progress, Summary, TableSummary
 from logblur.policy import Policy
 
+version: str = logblur.__version__
 
-def count_and_say(logs: list[Path], out: Path) -> int:
-    """Run with everything named; read the summary."""
-
-    def bar(progress: Progress) -> None:
-        total: int | None = progress.bytes_total
-        print(progress.bytes_read, total, progress.lines)
-
-    summary: Summary = logblur.run(
-        logs,
-        out,
-        policy="strict",
-        state=out.with_name("state"),
-        workers=2,
-        format="combined",
-        on_progress=bar,
-        clock=lambda: datetime.now(UTC),
-        keys=lambda purpose, size: purpose.encode().ljust(size)[:size],
-    )
-    tables: dict[str, TableSummary] = dict(summary.tables)
-    for error in summary.errors:
-        known: LogblurError = error
-        print(known, known.exit_code)
-    rejected: int = sum(summary.rejects.values())
-    return summary.rows + rejected + summary.directives + sum(table.rows for table in tables.values())
+policy: Policy = logblur.load_policy("audience")
+own: Policy = logblur.load_policy(Path("my.toml"))
 
 
-def with_least() -> Summary:
-    """A name and a folder are enough; errors have one base."""
-    try:
-        return logblur.run("access.log", "out")
-    except (PolicyError, InputError, OutputError) as error:
-        code: int = error.exit_code
-        raise SystemExit(code) from None
+def show(progress: Progress) -> None:
+    """Take what a run says of itself."""
+    print(progress.bytes_read, progress.bytes_total, progress.lines)
 
 
-def pages_of(logs: str, day: date) -> pl.DataFrame:
-    """A policy is loaded once and used twice; what is scanned is a lazy frame."""
-    policy: Policy = logblur.load_policy(Path("mine.toml"))
-    rows: pl.LazyFrame = logblur.scan([logs, "-"], policy=policy, format=None)
-    version: str = logblur.__version__
-    return rows.filter(pl.col("date") == day).select("path", pl.lit(version).alias("version")).collect()
+summary: Summary = logblur.run("access.log", "out")
+again: Summary = logblur.run(
+    ["a.log", Path("b.log.gz")],
+    Path("out"),
+    policy=policy,
+    state=Path("state"),
+    workers=2,
+    format="combined",
+    on_progress=show,
+    on_notice=print,
+    clock=lambda: datetime.now(UTC),
+)
+errors: tuple[LogblurError, ...] = summary.errors
+pages: TableSummary = summary.tables["pages"]
+share: float = pages.rolled_up / pages.requests
+
+frame: pl.LazyFrame = logblur.scan("access.log", policy="records", format="combined")
+rows: pl.DataFrame = frame.filter(pl.col("agent") == "human").select("date", "path").collect()

@@ -141,14 +141,6 @@ def test_sums_are_exact() -> None:
     assert 10 * rows * size == sum(found.rows.column("bytes").to_pylist())
 
 
-def test_null_sizes_count_nothing() -> None:
-    """A row without a size is a request of no bytes."""
-    batch = batch_of(3).set_column(2, "bytes", pa.array([5, None, 7], pa.int64()))
-    (partial,) = aggregate(Protected(batch, 0), plan_of(TablePlan("all", "all", ("agent",), MEASURES, 2)))
-    table = partial.tables["all"]
-    assert (sum(table["requests"].to_pylist()), sum(table["bytes"].to_pylist())) == (3, 12)
-
-
 def test_dictionary_values_may_repeat() -> None:
     """Two codes of one text are one group."""
     batch = batch_of(4)

@@ -18,7 +18,7 @@ from logblur import errors
 from logblur.cli import main
 from logblur.cli.ending import ended
 from logblur.cli.run import summary_lines
-from logblur.cli.words import printable
+from logblur.cli.words import printable, say
 
 SECRET = "192.0.2.77 secret"
 
@@ -119,6 +119,17 @@ def test_a_summary_of_nothing() -> None:
     assert summary_lines(nothing)[0] == "0 lines, 0.0 MB, 0.00 s, 0 MB/s"
 
 
+def test_the_summary_tells_why_nothing_is_published() -> None:
+    """A policy that publishes sealed days says so; a run with nothing new lists no tables."""
+    none = {"pages": SimpleNamespace(days=0, rows=0, requests=0, rolled_up=0)}
+    assert "once, when it is sealed" in summary_lines(summary(tables=none))[-1]
+    late = "\n".join(summary_lines(summary(tables=none, late=999_990)))
+    nothing_new = "\n".join(summary_lines(summary(tables=none, rows=0)))
+    for text in (late, nothing_new):
+        assert "table" not in text
+        assert "sealed" not in text.replace("their day is sealed", "")
+
+
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Put a pipeline in place that writes down how it is called and whose second log fails."""
@@ -139,8 +150,16 @@ def test_run_hands_its_options_to_the_library(calls: list[Any], capsys: pytest.C
     words = ["run", "a", "-", "-o", "out", "-p", "strict", "--state", "s", "--workers", "2", "--format", "common"]
     assert main(words) == 0
     assert main(["run", "a", "-o", "out", "--quiet"]) == 0
-    given_options = {"policy": "strict", "state": "s", "workers": 2, "format": "common", "on_progress": None}
+    given_options = {
+        "policy": "strict",
+        "state": "s",
+        "workers": 2,
+        "format": "common",
+        "on_progress": None,
+        "on_notice": say,
+    }
     defaults = {"policy": "audience", "state": None, "workers": None, "format": None, "on_progress": None}
+    defaults |= {"on_notice": None}  # quiet
     assert calls == [(("a", "-"), "out", given_options), (("a",), "out", defaults)]
     out, err = capsys.readouterr()
     assert out == ""
@@ -172,7 +191,7 @@ def test_run_shows_a_bar_on_a_terminal(
 def inspected(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Put an inspection in place that finds the combined format."""
     facts = {"format": "combined", "lines": 4, "parsed": 3, "rejects": {"bad time": 1}, "ranking": [("combined", 0.75)]}
-    found = SimpleNamespace(**facts, fields=("time", "remote_addr", "status"), to_json=lambda: facts)
+    found = SimpleNamespace(**facts, fields=("time", "remote_addr", "status"), damage="", to_json=lambda: facts)
     module = ModuleType("logblur.inspection")
     module.inspect = lambda *_, **__: found  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "logblur.inspection", module)
@@ -186,6 +205,10 @@ def test_inspect(inspected: SimpleNamespace, capsys: pytest.CaptureFixture[str])
     for fact in ("combined", "4, 75.00% can be read", "1: bad time", "remote_addr (direct)", "time (indirect)"):
         assert fact in out
     assert "status" not in out
+    assert "damage" not in out
+    inspected.damage = "a.log: ends too early"
+    assert main(["inspect", "a.log"]) == 0
+    assert "ends too early" in capsys.readouterr().out
     assert main(["inspect", "a.log", "--json"]) == 0
     assert '"rejects": {"bad time": 1}' in capsys.readouterr().out
     inspected.format = None

@@ -43,7 +43,8 @@ def intern(a: Words, b: Words, seeds: Words) -> tuple[Codes, Words, Words]:
         if count + _AHEAD > room:
             room *= 2
             more_xs, more_ys, slots = np.empty(room, np.uint64), np.empty(room, np.uint64), np.zeros(2 * room, np.int32)
-            more_xs[:count], more_ys[:count] = xs[:count], ys[:count]
+            for old in range(count):  # assigning slices takes Numba seconds to compile
+                more_xs[old], more_ys[old] = xs[old], ys[old]
             xs, ys = more_xs, more_ys
             for old in range(count):
                 at = fold_multiply(xs[old] ^ seeds[0], ys[old] ^ seeds[1]) & U(len(slots) - 1)

@@ -147,7 +147,7 @@ class _Column:
 
 def _of_day(day: date, batch: pa.RecordBatch, columns: Mapping[str, _Column], tables: Sequence[TablePlan]) -> Partial:
     ids, people = _people(batch.column("visitor").to_numpy(), batch.column("client").to_numpy())
-    parts, sizes = batch.column("universe").to_numpy(), batch.column("bytes").fill_null(0).to_numpy()
+    parts, sizes = batch.column("universe").to_numpy(), batch.column("bytes").to_numpy()
     grouped: dict[str, pa.Table] = {}
     for where in dict.fromkeys(table.where for table in tables):
         wanted = np.zeros(len(Universe), np.bool_)

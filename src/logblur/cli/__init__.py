@@ -5,6 +5,7 @@ One file a command. Command bodies import what they call, so that ``--help`` and
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Sequence
 
@@ -36,6 +37,8 @@ for _command in (run, inspect, policy, warm):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (those of the process by default) and return the exit code."""
+    # Arrow's own allocator keeps what it was given back; the system's returns it
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     code = ended(logblur, args)
     if args is None:  # the process ends here; a signal would only make it say so with a traceback
         for number in (signal.SIGINT, signal.SIGTERM):

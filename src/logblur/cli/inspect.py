@@ -17,7 +17,7 @@ UNREADABLE = 2
 """Exit code where no known format fits: as for a `FormatError`."""
 
 
-@click.command(epilog="Example: logblur inspect sample_logs/access.log")
+@click.command(epilog="Example: logblur inspect sample_logs/combined.log")
 @click.argument("log")
 @format_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of words.")
@@ -44,6 +44,7 @@ def _lines(found: Inspection) -> list[str]:
         f"format    {found.format or 'none that is known; name it with --format'}",
         f"lines     {found.lines:,}, {share:.2%} can be read",
         *(f"rejected  {count:,}: {reason}" for reason, count in found.rejects.items()),
+        *([f"damage    {found.damage}"] if found.damage else []),
         *(f"guess     {share:.2%}: {name}" for name, share in found.ranking),
         *(f"personal  {name} ({kind})" for name, kind in personal.items()),
     ]

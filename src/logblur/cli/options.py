@@ -17,5 +17,5 @@ format_option = click.option(
     "--format",
     "format_",
     metavar="FORMAT",
-    help="Read logs in this format, whatever the policy says: a name, or an Apache or nginx format string.",
+    help="Read logs in this format, whatever the policy says: a name, or an Apache LogFormat string.",
 )

@@ -47,7 +47,14 @@ def run(
 
     with _bar(shown=sys.stderr.isatty() and not quiet) as on_progress:
         summary = counted(
-            logs, out, policy=policy, state=state, workers=workers, format=format_, on_progress=on_progress
+            logs,
+            out,
+            policy=policy,
+            state=state,
+            workers=workers,
+            format=format_,
+            on_progress=on_progress,
+            on_notice=None if quiet else say,
         )
     for line in () if quiet else summary_lines(summary):
         say(line)
@@ -86,11 +93,17 @@ def summary_lines(summary: Summary) -> list[str]:
     rejected = sum(summary.rejects.values())
     reasons = ", ".join(f"{reason} ({count:,})" for reason, count in summary.rejects.items())
     notes = {
-        "blank lines and comments": summary.directives,
+        "blank lines or comments": summary.directives,
         "lines whose client is no address": summary.no_address,
         "lines too late, their day is sealed": summary.late,
         "incomplete last lines, left for the next run": summary.waiting,
     }
+    published = {name: table for name, table in summary.tables.items() if table.days}
+    unpublished = (
+        ["nothing is published yet: under this policy a day is, once, when it is sealed"]
+        if summary.rows > summary.late and summary.tables and not published
+        else []
+    )
     return [
         f"{summary.lines:,} lines, {megabytes:,.1f} MB, {summary.seconds:.2f} s, {speed:,.0f} MB/s",
         f"{summary.logs:,} logs, {summary.logs_known:,} with nothing new"
@@ -101,6 +114,7 @@ def summary_lines(summary: Summary) -> list[str]:
         *(
             f"table {name}: {table.rows:,} rows in {table.days:,} days, {table.requests:,} requests,"
             f" {table.rolled_up / table.requests if table.requests else 0:.1%} rolled up"
-            for name, table in summary.tables.items()
+            for name, table in published.items()
         ),
+        *unpublished,
     ]

@@ -63,6 +63,18 @@ if cache_folder is not None:
     numba.config.CACHE_DIR = str(cache_folder)
 
 
+def notice() -> str:
+    """Return what people should know before kernels are first called in this process; empty where there is nothing."""
+    if cache_folder is None:
+        return (
+            "no cache folder is writable and this user's alone, so each run compiles its kernels anew, half a minute: "
+            "give one with XDG_CACHE_HOME"
+        )
+    if not any(cache_folder.rglob("*.nbc")):
+        return "compiling the kernels, once for this version: about half a minute"
+    return ""
+
+
 def kernel(function: F) -> F:
     """Compile on first call: releases the GIL, bounds checked, cached where `cache_folder` allows."""
     compiled: F = numba.njit(nogil=True, boundscheck=True, error_model="numpy", cache=cache_folder is not None)(
@@ -72,7 +84,13 @@ def kernel(function: F) -> F:
 
 
 def inline(function: F) -> F:
-    """Compile into each kernel that calls it."""
+    """Compile into each kernel that calls it, as machine code."""
+    compiled: F = numba.njit(nogil=True, boundscheck=True, error_model="numpy", forceinline=True)(function)
+    return compiled
+
+
+def inline_source(function: F) -> F:
+    """Compile into each kernel that calls it, as source: slower to compile, sometimes faster to run."""
     compiled: F = numba.njit(nogil=True, boundscheck=True, error_model="numpy", inline="always")(function)
     return compiled
 

@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from logblur.jit import inline
+from logblur.jit import inline_source
 
 LANES = 32  # schema.LANES; repeated because this room knows no other
 U = np.uint64
@@ -103,7 +103,7 @@ def fold_multiply(typingctx: Any, a: Any, b: Any) -> Any:
     return types.uint64(types.uint64, types.uint64), codegen
 
 
-@inline
+@inline_source
 def hash_span(buffer, start, end, seeds):  # type: ignore[no-untyped-def]
     """Return a seeded 64-bit hash of ``buffer[start:end]``; seeds are seven random uint64. Not a MAC."""
     n = end - start

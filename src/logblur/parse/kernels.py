@@ -370,7 +370,8 @@ def intern(buffer, starts, ends, rows, codes, places, slots, hashes, limits, are
             code = np.int64(slot & low) - 1
             if slot == 0:
                 code = count
-                arena[limits[code] : limits[code] + n] = buffer[start : start + n]
+                for k in range(n):
+                    arena[limits[code] + k] = buffer[start + k]
                 limits[code + 1], hashes[code] = limits[code] + n, places[row]
                 slots[np.int64(at)] = places[row] >> U(32) << U(32) | U(code + 1)
                 count += 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -47,7 +47,7 @@ _KINDS: Final = {"page": 0, "asset": 1, "download": 2}
 class _Coded:
     """A column as codes into values, which may repeat. Every value occurs, but where `spare` says that some may not."""
 
-    codes: npt.NDArray[np.int32]
+    codes: npt.NDArray[np.signedinteger]
     values: pa.Array
     spare: bool = False
 
@@ -61,8 +61,7 @@ class _Rows:
     templates: Templates
     coded: Mapping[str, _Coded]
     addresses: Addresses | None
-    hours: npt.NDArray[np.int8]
-    days: npt.NDArray[np.int64]
+    times: LocalTimes
     keys: list[bytes]
 
     def has(self, name: str) -> bool:
@@ -89,15 +88,13 @@ def protect(
         Work is done once per distinct value, then a take per column; about 100 ns a row in all.
     """
     coded = {name: _coded(batch.column(name)) for name in batch.schema.names if _is_text(batch.schema.field(name).type)}
-    days, hours = local_time(np.asarray(batch.column("time").cast(pa.int64())), plan.zone)
-    distinct_days, day_codes = _distinct_days(days)
-    dates = [_EPOCH + timedelta(days=int(d)) for d in distinct_days]
-    keys = [token_keys(day) for day in dates]
+    times = local_times(np.asarray(batch.column("time").cast(pa.int64())), plan.zone)
+    keys = [token_keys(day) for day in times.dates]
     addresses = parse_addresses(coded["remote_addr"].values) if "remote_addr" in coded else None
-    rows = _Rows(batch, plan, templates, coded, addresses, hours, day_codes, keys)
+    rows = _Rows(batch, plan, templates, coded, addresses, times, keys)
     visitors, clients = _tokens(rows)
     out: dict[str, pa.Array] = {
-        "date": pa.array(days, pa.int32()),
+        "date": pa.array(times.days),
         "universe": pa.array(_universes(rows)),
         "bytes": _bytes(rows),
         "visitor": pa.array(visitors),
@@ -109,32 +106,53 @@ def protect(
     result = pa.RecordBatch.from_pydict(out)
     left_out: dict[date, int] = {}
     if not all(keys):
-        counts = np.bincount(day_codes, minlength=len(keys)).tolist()
-        left_out = {d: n for d, n, key in zip(dates, counts, keys, strict=True) if not key}
-        result = _filtered(result, np.array([bool(k) for k in keys])[day_codes])
+        counts = np.bincount(times.numbers, minlength=len(keys)).tolist()
+        left_out = {d: n for d, n, key in zip(times.dates, counts, keys, strict=True) if not key}
+        result = _filtered(result, np.array([bool(k) for k in keys])[times.numbers])
     return Protected(result, no_address, left_out)
 
 
-def local_time(
-    microseconds: npt.NDArray[np.int64], zone: ZoneInfo
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int8]]:
-    """Return the local day (since 1970) and hour of each time; the zone is asked once per quarter of an hour present.
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalTimes:
+    """Times in a zone.
 
-    Since 1970 zones change at quarters of an hour of UTC, so one answer holds for a whole quarter.
+    Attributes:
+        days: int32, days since 1970, by row.
+        hours: int8, by row.
+        dates: The distinct days, ascending.
+        numbers: int32, into ``dates``, by row.
     """
-    if not len(microseconds):
-        return np.empty(0, np.int32), np.empty(0, np.int8)
-    quarters = microseconds // (_QUARTER * 1_000_000)
-    first = int(quarters.min())
-    present = np.flatnonzero(np.bincount(quarters - first))
-    day = np.zeros(int(present[-1]) + 1, np.int32)
-    hour = np.zeros(len(day), np.int8)
-    from datetime import UTC, datetime
 
-    for k in present.tolist():
-        local = datetime.fromtimestamp((first + k) * _QUARTER, UTC).astimezone(zone)
-        day[k], hour[k] = local.date().toordinal() - _EPOCH.toordinal(), local.hour
-    return day[quarters - first], hour[quarters - first]
+    days: npt.NDArray[np.int32]
+    hours: npt.NDArray[np.int8]
+    dates: list[date]
+    numbers: npt.NDArray[np.int32]
+
+
+def local_times(times: npt.NDArray[np.int64], zone: ZoneInfo) -> LocalTimes:
+    """Return local day and hour of times (microseconds since 1970, UTC).
+
+    Since 1970 zones change at quarters of an hour of UTC, so one answer holds for a whole quarter: the zone is asked
+    once for each that occurs.
+    """
+    rows = len(times)
+    found = LocalTimes(np.empty(rows, np.int32), np.empty(rows, np.int8), [], np.empty(rows, np.int32))
+    if not rows:
+        return found
+    first = int(times.min()) // (_QUARTER * 1_000_000)
+    present = np.zeros(int(times.max()) // (_QUARTER * 1_000_000) - first + 1, np.uint8)
+    kernels.mark_quarters(times, first, present)
+    day, hour = np.zeros(len(present), np.int32), np.zeros(len(present), np.int8)
+    quarters = np.flatnonzero(present)
+    for quarter in quarters.tolist():
+        local = datetime.fromtimestamp((first + quarter) * _QUARTER, UTC).astimezone(zone)
+        day[quarter], hour[quarter] = (local.date() - _EPOCH).days, local.hour
+    distinct, numbers = np.unique(day[quarters], return_inverse=True)
+    number = np.zeros(len(present), np.int32)
+    number[quarters] = numbers
+    kernels.local_times(times, first, day, hour, number, found.days, found.hours, found.numbers)
+    found.dates.extend(_EPOCH + timedelta(days=int(d)) for d in distinct)
+    return found
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -143,14 +161,6 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _coded(column: pa.DictionaryArray) -> _Coded:
     return _Coded(np.asarray(column.indices), column.dictionary)
-
-
-def _distinct_days(days: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    if not len(days):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    first = int(days.min())
-    present = np.bincount(days - first) > 0
-    return np.flatnonzero(present) + first, (np.cumsum(present) - 1)[days - first]
 
 
 def _tokens(rows: _Rows) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
@@ -173,7 +183,7 @@ def _tokens(rows: _Rows) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]
         agent, agents = same, np.zeros(1, np.uint64)
     visitors, clients = np.empty(count, np.uint64), np.empty(count, np.uint64)
     by_address = "remote_addr" in plan.visitor_from
-    kernels.tokens(rows.days, words, address, high, low, family, agent, agents, by_address, visitors, clients)
+    kernels.tokens(rows.times.numbers, words, address, high, low, family, agent, agents, by_address, visitors, clients)
     return visitors, clients
 
 
@@ -227,9 +237,9 @@ def _column(name: str, rows: _Rows) -> pa.Array:
     if name not in plan.columns:
         raise ValueError("the Plan yields no such column")
     if name == "hour":
-        return pa.array(rows.hours, pa.int8())
+        return pa.array(rows.times.hours)
     if name in _STATUS and rows.has("status"):
-        status = np.asarray(rows.batch.column("status")).astype(np.int32)
+        status = np.asarray(rows.batch.column("status"))
         return _rebuilt(_Coded(status, pa.array([_STATUS[name](s) for s in range(1000)], pa.string()), spare=True))
     if name == "network" and rows.addresses is not None:
         found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
@@ -263,7 +273,7 @@ def _identifier(name: str, rows: _Rows) -> _Coded:
         values = [(h << 64 | x).to_bytes(16, "big") if family else None for h, x, family in halves]
     else:
         values = [None if v is None else v.encode() for v in column.values.to_pylist()]
-    return _Coded(*pseudonyms(values, column.codes, rows.days, rows.keys, field=name))
+    return _Coded(*pseudonyms(values, column.codes, rows.times.numbers, rows.keys, field=name))
 
 
 def _constant(text: str, rows: _Rows) -> pa.DictionaryArray:
@@ -272,9 +282,11 @@ def _constant(text: str, rows: _Rows) -> pa.DictionaryArray:
 
 def _rebuilt(column: _Coded) -> pa.DictionaryArray:
     """Return the column with the distinct values that occur, and no other, in fresh buffers."""
-    values, new = column.values.cast(pa.string()), np.zeros(len(column.values), np.int32)
+    values = column.values.cast(pa.string())
     used = np.bincount(column.codes, minlength=len(values)) > 0 if column.spare else np.ones(len(values), np.bool_)
     distinct = (values.filter(pa.array(used)) if column.spare else values).dictionary_encode()
+    # the narrowest codes that do: fresh memory is what these columns cost
+    new = np.zeros(len(values), np.min_scalar_type(-max(len(distinct.dictionary), 1)))
     new[used] = np.asarray(distinct.indices)
     return pa.DictionaryArray.from_arrays(pa.array(new[column.codes]), _copied(distinct.dictionary), safe=False)
 

@@ -117,6 +117,21 @@ def addresses(data, limits, count, high, low, family):
         high[k], low[k] = a, b
 
 
+@kernel
+def mark_quarters(times, first, present):
+    """Set ``present[q - first]`` for the quarter of an hour q since 1970 of each time (microseconds)."""
+    for row in range(len(times)):
+        present[times[row] // 900000000 - first] = 1
+
+
+@kernel
+def local_times(times, first, day, hour, number, days, hours, numbers):
+    """Write for each time what its quarter of an hour says: day, hour, and the day's number."""
+    for row in range(len(times)):
+        quarter = times[row] // 900000000 - first
+        days[row], hours[row], numbers[row] = day[quarter], hour[quarter], number[quarter]
+
+
 @inline
 def rotl(x, k):
     return x << U(k) | x >> U(64 - k)

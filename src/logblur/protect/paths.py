@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable
+from typing import Final
 from urllib.parse import unquote
 
 import numpy as np
@@ -22,9 +22,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.schema import NONE
-
-if TYPE_CHECKING:
-    import polars as pl
 
 LONGEST: Final = 512
 """Characters of a template; of a longer one the first segments stay, then ``{long}``."""
@@ -56,20 +53,20 @@ _EARLY: Final = (
     (r"eyJ[0-9A-Za-z_-]{5,}(?:\.[0-9A-Za-z_-]*){1,4}", "{jwt}"),
     (r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}", "{uuid}"),
     (rf"\[{_IPV6}\]", "{ip}"),
-    (rf"(^|[^0-9A-Za-z]){_IPV6}($|[^0-9A-Za-z])", "${1}{ip}${2}"),
+    (rf"(^|[^0-9A-Za-z]){_IPV6}($|[^0-9A-Za-z])", "\\1{ip}\\2"),
     (_CLEARLY_IPV6, "{ip}"),
-    (rf"(^|[^0-9]){_IPV4}($|[^0-9])", "${1}{ip}${2}"),
+    (rf"(^|[^0-9]){_IPV4}($|[^0-9])", "\\1{ip}\\2"),
 )
-_NUMBER: Final = (r"^[0-9]+((?:\.[A-Za-z][0-9A-Za-z]{0,7}){0,2})$", "{number}${1}")
+_NUMBER: Final = (r"^[0-9]+((?:\.[A-Za-z][0-9A-Za-z]{0,7}){0,2})$", "{number}\\1")
 _LATE: Final = (
     # Latvian personas kods: a date, or 32 to 39 and no date, then five digits.
     (
         r"(^|[^0-9])(?:(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|1[0-2])[0-9]{2}|3[2-9][0-9]{4})-[0-9]{5}($|[^0-9])",
-        "${1}{code}${2}",
+        "\\1{code}\\2",
     ),
-    (r"(^|[^0-9A-Za-z])(?:\+|00)[1-9](?:[ ().-]?[0-9]){7,14}($|[^0-9])", "${1}{phone}${2}"),
+    (r"(^|[^0-9A-Za-z])(?:\+|00)[1-9](?:[ ().-]?[0-9]){7,14}($|[^0-9])", "\\1{phone}\\2"),
     _NUMBER,
-    (r"(^|[^0-9A-Za-z])[0-9A-Fa-f]{16,}($|[^0-9A-Za-z])", "${1}{token}${2}"),
+    (r"(^|[^0-9A-Za-z])[0-9A-Fa-f]{16,}($|[^0-9A-Za-z])", "\\1{token}\\2"),
 )
 _SUSPECT: Final = (
     r"[0-9@:]|eyJ|-[A-Fa-f]{4}-[A-Fa-f]{4}-"  # without one of these a segment holds nothing that is looked for
@@ -92,7 +89,7 @@ _IBANS: Final = (
 _IBAN_LENGTH: Final = {entry[:2]: int(entry[2:]) for entry in _IBANS.split()}
 _COUNTRY: Final = "|".join(_IBAN_LENGTH)
 _IBAN: Final = rf"(?i)(?:{_COUNTRY})[0-9]{{2}}(?:[ -]?[0-9A-Z]){{11}}"
-_IBAN_START: Final = re.compile(rf"(?=({_COUNTRY})[0-9]{{2}})", re.IGNORECASE | re.ASCII)
+_IBAN_START: Final = re.compile(r"(?=([A-Za-z]{2})[0-9]{2})")
 _DIGITS: Final = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
 _DOUBLED: Final = bytes.maketrans(b"0123456789", b"0246813579")  # twice the digit, its two digits added
 _WORD: Final = re.compile(r"[0-9A-Za-z_-]{20,}={0,2}")
@@ -151,31 +148,34 @@ def template(paths: pa.Array) -> pa.Array:
         Linear in the characters; about 3 microseconds a distinct path, up to 20 where
         each holds long numbers and digests.
     """
-    import polars as pl
+    cut = pc.fill_null(pc.greater(pc.utf8_length(paths), _READ), False)
+    read = pc.utf8_slice_codeunits(pc.fill_null(paths, ""), 0, _READ)
+    read = _changed(read, pc.match_substring_regex(read, rf"{_ENCODED}|[^ -~]"), _decoded)
+    read = pc.replace_substring_regex(read, r"(?s)[?#].*", "")
 
-    raw = pl.Series("path", pl.from_arrow(paths), dtype=pl.String)
-    cut = raw.str.len_bytes().fill_null(0) > _READ  # no text has more characters than bytes, so none is missed
-    read = raw.fill_null("").str.head(_READ)
-    odd = read.str.contains(rf"{_ENCODED}|[^ -~]")
-    if odd.any():
-        read = read.scatter(odd.arg_true(), [_decoded(text) for text in read.filter(odd)])
-    read = read.str.replace(r"(?s)[?#].*", "")
-
-    lists = pc.split_pattern(read.to_arrow().cast(pa.large_string()), "/")
+    lists = pc.split_pattern(read, "/")
     offsets = lists.offsets.to_numpy()
     segments = lists.flatten().dictionary_encode()
     codes = segments.indices.to_numpy().astype(np.int64)
-    plain = pl.Series("segment", pl.from_arrow(segments.dictionary), dtype=pl.String)
-    plain = plain.str.replace(r"(?s);.*", "").str.replace_all(_HIDDEN, "\N{REPLACEMENT CHARACTER}")
-    values = pl.concat([_settled(plain), plain]).to_arrow().cast(pa.large_string())
+    plain = pc.replace_substring_regex(segments.dictionary, r"(?s);.*", "")
+    plain = pc.replace_substring_regex(plain, _HIDDEN, "\N{REPLACEMENT CHARACTER}")
+    values = pa.concat_arrays([_settled(plain), plain])
     codes += len(plain) * _date_parts(plain, codes, offsets)
     chosen = pa.ListArray.from_arrays(lists.offsets, values.take(pa.array(codes)))
-    result = pl.Series("path", pl.from_arrow(chosen)).list.join("/").str.replace(r"^$", "/").str.replace(r"^\(", "%28")
-    long = cut | (result.str.len_chars() > LONGEST)
-    if long.any():
-        pairs = zip(result.filter(long), cut.filter(long), strict=True)
-        result = result.scatter(long.arg_true(), [_shortened(text, half=half) for text, half in pairs])
-    return result.zip_with(raw.is_not_null(), pl.Series([NONE])).to_arrow().cast(pa.string())
+    result = pc.replace_substring_regex(pc.binary_join(chosen, pa.scalar("/", pa.large_string())), r"^\(", "%28")
+    result = pc.if_else(pc.equal(result, ""), "/", result)
+    long = pc.or_(cut, pc.greater(pc.utf8_length(result), LONGEST))
+    if pc.any(long).as_py():
+        pairs = zip(result.filter(long).to_pylist(), cut.filter(long).to_pylist(), strict=True)
+        short = pa.array([_shortened(text, half=half) for text, half in pairs], pa.large_string())
+        result = pc.replace_with_mask(result, long, short)
+    return pc.if_else(paths.is_valid(), result, NONE).cast(pa.string())
+
+
+def _changed(texts: pa.Array, which: pa.Array, change: Callable[[str], str]) -> pa.Array:
+    """Return the texts with some of them changed one by one."""
+    some = texts.filter(which).to_pylist()
+    return pc.replace_with_mask(texts, which, pa.array(map(change, some), pa.large_string())) if some else texts
 
 
 def _decoded(text: str) -> str:
@@ -201,11 +201,11 @@ def _shortened(text: str, *, half: bool) -> str:
 
 
 def _date_parts(
-    segments: pl.Series, codes: npt.NDArray[np.int64], offsets: npt.NDArray[np.int32]
+    segments: pa.Array, codes: npt.NDArray[np.int64], offsets: npt.NDArray[np.int32]
 ) -> npt.NDArray[np.bool_]:
     """Return which of the segments, in the order of the paths, are a year, month or day of a plausible date."""
     year, month, day = (
-        segments.str.contains(rf"^(?:{part})$").to_numpy()[codes]
+        pc.match_substring_regex(segments, rf"^(?:{part})$").to_numpy(zero_copy_only=False)[codes]
         for part in ("(?:19|20)[0-9]{2}", "0[1-9]|1[0-2]", "0[1-9]|[12][0-9]|3[01]")
     )
     last = np.zeros(len(codes), np.bool_)
@@ -218,38 +218,53 @@ def _date_parts(
     return found
 
 
-def _settled(segments: pl.Series) -> pl.Series:
+def _settled(segments: pa.Array) -> pa.Array:
     """Return segments treated until they stay as they are; what does not within a few treatments is a token."""
-    settled = segments.clone()
-    moving = settled.str.contains(_SUSPECT).arg_true()
+    settled = segments
+    moving = np.flatnonzero(pc.match_substring_regex(segments, _SUSPECT))
     for left in reversed(range(_ROUNDS + 1)):
-        before = settled.gather(moving)
-        after = _treated(before) if len(before) else before
-        moved = before != after
-        moving, after = moving.filter(moved), after.filter(moved)
-        settled = settled.scatter(moving, after if left else _TOKEN)
-        moving = moving.filter(after.str.contains(_SUSPECT))
+        if not len(moving):
+            break
+        before = settled.take(pa.array(moving))
+        after = _treated(before)
+        moved = pc.not_equal(before, after)
+        moving, after = moving[moved], after.filter(moved)
+        mask = np.zeros(len(settled), np.bool_)
+        mask[moving] = True
+        settled = pc.replace_with_mask(settled, pa.array(mask), after if left else pa.array([_TOKEN] * len(after)))
+        moving = moving[pc.match_substring_regex(after, _SUSPECT)]
     return settled
 
 
-def _treated(segments: pl.Series) -> pl.Series:
-    hard = segments.str.contains(_COMPLEX) | segments.str.contains(_IBAN) | (segments.str.count_matches(_MIXED) >= 3)
-    if hard.any():
-        segments = segments.clone().scatter(hard.arg_true(), _treated_hard(segments.filter(hard)))
-    return segments.str.replace_all(*_NUMBER).str.replace_all("[0-9]{5,}", "{number}")
+def _treated(segments: pa.Array) -> pa.Array:
+    hard = pc.or_(_has(segments, _COMPLEX), pc.or_(_has(segments, _IBAN), _is_mixed(segments)))
+    if pc.any(hard).as_py():
+        segments = pc.replace_with_mask(segments, hard, _treated_hard(segments.filter(hard)))
+    return _replaced(segments, (_NUMBER, ("[0-9]{5,}", "{number}")))
 
 
-def _treated_hard(segments: pl.Series) -> pl.Series:
-    for pattern, name in _EARLY:
-        segments = segments.str.replace_all(pattern, name)
-    iban = segments.str.contains(_IBAN)
-    card = segments.str.contains(r"[2-6](?:[ -]?[0-9]){12}")
-    segments = segments.scatter(iban.arg_true(), [_without_ibans(text) for text in segments.filter(iban)])
-    segments = segments.scatter(card.arg_true(), [_DIGITS.sub(_without_cards, text) for text in segments.filter(card)])
-    for pattern, name in _LATE:
-        segments = segments.str.replace_all(pattern, name)
-    word = (segments.str.contains(_RUN) | (segments.str.count_matches(_MIXED) >= 3)) & segments.str.contains("[0-9]")
-    return segments.scatter(word.arg_true(), [_WORD.sub(_without_tokens, text) for text in segments.filter(word)])
+def _treated_hard(segments: pa.Array) -> pa.Array:
+    segments = _replaced(segments, _EARLY)
+    iban, card = _has(segments, _IBAN), _has(segments, r"[2-6](?:[ -]?[0-9]){12}")
+    segments = _changed(segments, iban, _without_ibans)
+    segments = _changed(segments, card, lambda text: _DIGITS.sub(_without_cards, text))
+    segments = _replaced(segments, _LATE)
+    word = pc.and_(pc.or_(_has(segments, _RUN), _is_mixed(segments)), _has(segments, "[0-9]"))
+    return _changed(segments, word, lambda text: _WORD.sub(_without_tokens, text))
+
+
+def _replaced(segments: pa.Array, rules: Iterable[tuple[str, str]]) -> pa.Array:
+    for pattern, name in rules:
+        segments = pc.replace_substring_regex(segments, pattern, name)
+    return segments
+
+
+def _has(segments: pa.Array, pattern: str) -> pa.Array:
+    return pc.match_substring_regex(segments, pattern)
+
+
+def _is_mixed(segments: pa.Array) -> pa.Array:
+    return pc.greater_equal(pc.count_substring_regex(segments, _MIXED), 3)
 
 
 def _without_ibans(text: str) -> str:
@@ -257,8 +272,12 @@ def _without_ibans(text: str) -> str:
     for start in _IBAN_START.finditer(text):
         if start.start() < done:
             continue
-        length = _IBAN_LENGTH[start[1].upper()]
-        found = re.compile(rf"[0-9A-Za-z](?:[ -]?[0-9A-Za-z]){{{length - 1}}}").match(text, start.start())
+        length = _IBAN_LENGTH.get(start[1].upper(), 0)
+        found = (
+            re.compile(rf"[0-9A-Za-z](?:[ -]?[0-9A-Za-z]){{{length - 1}}}").match(text, start.start())
+            if length
+            else None
+        )
         if found is not None:
             compact = re.sub("[ -]", "", found[0])
             if compact == found[0] and text[start.start() - 1 : start.start()].isalnum():

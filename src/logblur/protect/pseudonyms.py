@@ -14,8 +14,8 @@ from logblur.schema import NONE
 
 def pseudonyms(
     values: Sequence[bytes | None],
-    codes: npt.NDArray[np.int32],
-    days: npt.NDArray[np.int64],
+    codes: npt.NDArray[np.signedinteger],
+    days: npt.NDArray[np.int32],
     keys: Sequence[bytes],
     *,
     field: str,
@@ -38,7 +38,7 @@ def pseudonyms(
     Source:
         RFC 2104, FIPS 198-1.
     """
-    pairs, rows = np.unique(days * max(len(values), 1) + codes, return_inverse=True)
+    pairs, rows = np.unique(days.astype(np.int64) * max(len(values), 1) + codes, return_inverse=True)
     label = b"logblur pseudonym 1\0" + field.encode() + b"\0"
     texts = []
     for pair in pairs.tolist():

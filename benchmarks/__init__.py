@@ -1,0 +1,1 @@
+"""Benchmarks: run once as tests, timed with ``--benchmark-enable``; see docs/performance.md."""

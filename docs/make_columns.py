@@ -1,0 +1,50 @@
+"""Write the lists in docs/columns.md from schema and default policy: ``python docs/make_columns.py``.
+
+What lies between ``<!-- tables -->`` or ``<!-- columns -->`` and ``<!-- end -->`` is written; the rest is kept. A test
+says when it is stale.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from logblur.policy import load_policy
+from logblur.policy.plan import Plan
+from logblur.policy.resolve import YIELDS, resolve
+from logblur.schema import KEY_TYPES, MEANINGS, MEASURES
+
+PAGE = Path(__file__).with_name("columns.md")
+
+
+def page(text: str) -> str:
+    """Return the page with its lists written anew."""
+    plan = resolve(load_policy("audience"))
+    for name, rows in (("tables", _tables(plan)), ("columns", _columns(plan))):
+        made = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+        text = re.sub(rf"(?s)(<!-- {name} -->\n).*?(<!-- end -->)", lambda m, made=made: m[1] + made + m[2], text)
+    return text
+
+
+def _tables(plan: Plan) -> list[tuple[str, ...]]:
+    rows = [("table", "universe", "a row for each", "measures", "clients at least"), ("---",) * 5]
+    for table in plan.tables:
+        by, measures = (", ".join(f"`{name}`" for name in names) for names in (table.by, table.measures))
+        rows.append((f"`{table.name}`", f"`{table.where}`", by, measures, str(table.min_clients)))
+    return rows
+
+
+def _columns(plan: Plan) -> list[tuple[str, ...]]:
+    rows = [("column", "type", "what it says", "made of", "in the tables"), ("---",) * 5]
+    for name, meaning in MEANINGS.items():
+        kind = KEY_TYPES.get(name) or MEASURES.get(name) or "date"
+        fields = {"date": ["time"], "requests": ["lines"], "visitors": list(plan.visitor_from), "bytes": ["bytes_sent"]}
+        made_of = ", ".join(YIELDS.get(name) or fields[name])
+        tables = [t.name for t in plan.tables if name in (*t.by, *t.measures, "date")]
+        where = "all" if len(tables) == len(plan.tables) else ", ".join(tables) or "none; a policy may ask for it"
+        rows.append((f"`{name}`", str(kind), meaning, made_of, where))
+    return rows
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
