@@ -24,13 +24,12 @@ from logblur.classify import agents, hosts
 from logblur.classify.files import kinds
 from logblur.protect.paths import template
 
-_LINE = re.compile(
-    rb"(?:(?P<host>[^ ]*) )?"
+_LINE = (
     rb"(?P<addr>[^ ]*) [^ ]* (?P<user>.*?) \[(?P<time>[^\]]{26})\] "
     rb'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>[1-9][0-9]{2}) (?P<bytes>-|[0-9]{1,13})'
-    rb'(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?[ \r]*',
-    re.DOTALL,
+    rb'(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?[ \r]*'
 )
+_LINES = {vhost: re.compile((rb"(?P<host>[^ ]*) " if vhost else rb"(?P<host>)") + _LINE, re.DOTALL) for vhost in (0, 1)}
 _ESCAPED = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|([\"\\bnrtv]))")
 _C = {b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _REQUEST = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,31}) (.+) HTTP/[0-9.]{1,8}|(GET) (.+)", re.DOTALL)
@@ -74,18 +73,18 @@ def hit(
     line: bytes, zone: ZoneInfo, *, vhost: bool = False, prefixes: tuple[int, int] = (16, 32), site: str = ""
 ) -> Hit | None:
     """One line of common, combined or (with a host in front) vhost format; None where it does not fit."""
-    found = _LINE.fullmatch(line)
-    if found is None or (found["host"] is not None) != vhost:
+    found = _LINES[vhost].fullmatch(line)
+    if found is None:
         return None
     try:
         time = datetime.strptime(found["time"].decode(), "%d/%b/%Y:%H:%M:%S %z")
     except ValueError:
         return None
     local = time.astimezone(zone)
-    return _keys(found, local, prefixes, site)
+    return _keys(found, local, vhost, prefixes, site)
 
 
-def _keys(found: re.Match[bytes], local: datetime, prefixes: tuple[int, int], site: str) -> Hit:
+def _keys(found: re.Match[bytes], local: datetime, vhost: bool, prefixes: tuple[int, int], site: str) -> Hit:
     client, address, network = _address(text(found["addr"]), prefixes)
     has_agent = found["agent"] is not None
     agent = _agent(text(found["agent"])) if has_agent else agents.NOT_LOGGED
@@ -101,7 +100,7 @@ def _keys(found: re.Match[bytes], local: datetime, prefixes: tuple[int, int], si
     own = _domain(host if host is not None else site or None)[0]
     keys = {
         "hour": local.hour,
-        "site": _site(host) if found["host"] is not None else site or "(none)",
+        "site": _site(host) if vhost else site or "(none)",
         "method": "(none)" if method is None else method if method in _METHODS else "(unusual)",
         "status": str(status),
         "status_class": f"{status // 100}xx",

@@ -64,8 +64,9 @@ def scan(
     ) -> Iterator[pl.DataFrame]:
         wanted = list(schema) if with_columns is None else with_columns
         left = n_rows
+        keys: dict[date, bytes] = {}  # of this scan alone, and of all its logs
         for log in found:
-            for frame in _frames(log, plan, wanted, min(batch_size or _BATCH_ROWS, _BATCH_ROWS)):
+            for frame in _frames(log, plan, wanted, keys, min(batch_size or _BATCH_ROWS, _BATCH_ROWS)):
                 rows = frame if left is None else frame.head(left)
                 if left is not None:
                     left -= rows.height
@@ -94,8 +95,9 @@ def _fields(wanted: Sequence[str]) -> set[str]:
     return fields
 
 
-def _frames(log: Log, plan: Plan, wanted: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
-    keys: dict[date, bytes] = {}
+def _frames(
+    log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes], rows: int
+) -> Iterator[pl.DataFrame]:
     memory, templates = Memory(), Templates()
     columns = [name for name in wanted if name not in {"date", "bytes"}]
 
