@@ -11,26 +11,25 @@ from __future__ import annotations
 import ipaddress
 import os
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from logblur.errors import UsageError
-from logblur.protect import aes, ipcrypt, kernels, prefixes
-from logblur.protect.pseudonyms import keyed
+from logblur.protect import aes, ipcrypt, kernels, prefix_kernels, prefixes
+from logblur.protect.pseudonyms import field_mac
 from logblur.schema import NONE
 
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.bool_]
 
-ADDRESS: Final = 16
+ADDRESS = 16
 """Bytes of an address."""
 
-TWEAK_ND: Final = 8
-TWEAK_NDX: Final = 16
+TWEAK_ND, TWEAK_NDX = 8, 16
+"""Bytes of the tweaks of ipcrypt-nd and ipcrypt-ndx."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,8 +146,8 @@ def truncate(column: pa.Array, *, ipv4_prefix: int, ipv6_prefix: int) -> pa.Arra
         raise UsageError("an IPv4 prefix has 0 to 32 bits, an IPv6 prefix 0 to 128")
     blocks, valid = _addresses(column)
     high, low = _words(blocks)
-    kept = _kept_bits(high, low, ipv4_prefix, ipv6_prefix)
-    return _column(_blocks(high & _MASKS[kept, 0], low & _MASKS[kept, 1]), valid)
+    prefix_kernels.truncate(high, low, ipv4_prefix, ipv6_prefix)
+    return _column(_blocks(high, low), valid)
 
 
 def pseudonym(column: pa.Array, key: bytes, *, field: str) -> pa.Array:
@@ -183,8 +182,8 @@ def pseudonym(column: pa.Array, key: bytes, *, field: str) -> pa.Array:
     first = np.ones(len(order), np.bool_)
     first[1:] = (np.diff(high[order]) != 0) | (np.diff(low[order]) != 0)
     distinct = blocks[rows[order[first]]].tobytes()
-    mac = keyed(key, field=field)
-    made = b"".join([mac(distinct[at : at + ADDRESS]) for at in range(0, len(distinct), ADDRESS)])
+    mac = field_mac(key, field=field)
+    made = b"".join([mac(distinct[at : at + ADDRESS])[:16] for at in range(0, len(distinct), ADDRESS)])
     out = np.zeros_like(blocks)
     out[rows[order]] = np.frombuffer(made, np.uint8).reshape(-1, ADDRESS)[np.cumsum(first) - 1]
     return _column(out, valid)
@@ -390,29 +389,6 @@ def _cryptopan(column: pa.Array, key: bytes, *, inverse: bool) -> pa.Array:
     return _column(_blocks(*prefixes.cryptopan(*_words(blocks), key, inverse=inverse)), valid)
 
 
-def _kept_bits(high: Words, low: Words, ipv4_prefix: int, ipv6_prefix: int) -> npt.NDArray[np.int64]:
-    """Return how many leading bits of each value `truncate` keeps."""
-    top, middle = high >> np.uint64(32), low >> np.uint64(32)  # bits 0 to 31 and 64 to 95
-    caps = [
-        ((high == 0) & ((middle == 0) | (middle == 0xFFFF0000)), 96 + ipv4_prefix),
-        ((high == 0x0064FF9B << 32) & (middle == 0), 96 + ipv4_prefix),
-        (high >> np.uint64(16) == 0x0064FF9B0001, 48),
-        (high >> np.uint64(48) == 0x2002, 16 + ipv4_prefix),
-        (top == 0x20010000, 32),
-        ((middle & ~np.uint64(0x02000000)) == 0x5EFE, 64),
-        (low >> np.uint64(24) & np.uint64(0xFFFF) == 0xFFFE, 64),
-    ]
-    kept = np.full(len(high), ipv6_prefix)
-    for rows, bits in caps:
-        kept[rows & (kept > bits)] = bits
-    kept[_is_ipv4(high, low)] = 96 + ipv4_prefix
-    return kept
-
-
-def _is_ipv4(high: Words, low: Words) -> Rows:
-    return (high == 0) & (low >> np.uint64(32) == 0xFFFF)
-
-
 def _addresses(column: pa.Array) -> tuple[Bytes, Rows]:
     """Return each address as 16 bytes, zeros where there is none, and where there is one."""
     kind = column.type
@@ -454,18 +430,16 @@ def _column(rows: Bytes, valid: Rows) -> pa.Array:
 
 
 def _words(blocks: Bytes) -> tuple[Words, Words]:
-    words = blocks.view(">u8").astype(np.uint64)
-    return words[:, 0].copy(), words[:, 1].copy()
+    words = blocks.view(">u8")
+    return words[:, 0].astype(np.uint64), words[:, 1].astype(np.uint64)
 
 
 def _blocks(high: Words, low: Words) -> Bytes:
-    return np.stack([high, low], axis=1).astype(">u8").view(np.uint8)
+    words = np.empty((len(high), 2), ">u8")
+    words[:, 0], words[:, 1] = high, low
+    return words.view(np.uint8)
 
 
 def _mask(bits: int) -> tuple[np.uint64, np.uint64]:
     mask = (1 << 128) - (1 << 128 - bits)
     return np.uint64(mask >> 64), np.uint64(mask & (1 << 64) - 1)
-
-
-_MASKS: Final = np.array([_mask(bits) for bits in range(129)])
-"""By the number of bits kept, the two halves of the mask."""

@@ -1,4 +1,4 @@
-"""The inner loops of prefix-preserving encryption: which prefixes are new, their AES blocks, the bits that come back."""
+"""Prefixes of addresses, compiled: truncation that knows what IPv6 addresses hold, and prefix-preserving encryption."""
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
@@ -8,6 +8,40 @@ import numpy as np
 
 from logblur.jit import inline, kernel
 from logblur.jit.intrinsics import U
+
+
+@inline
+def kept_bits(h, l, ipv4_prefix, ipv6_prefix):
+    """How many leading bits of a value truncation keeps; the table in `addresses.truncate` says why."""
+    ipv4, middle = 96 + ipv4_prefix, l >> U(32)  # bits 64 to 95
+    if h == 0 and middle == U(0xFFFF):
+        return ipv4
+    kept = ipv6_prefix
+    if h == 0 and (middle == 0 or middle == U(0xFFFF0000)):  # IPv4-compatible, IPv4-translated
+        kept = min(kept, ipv4)
+    if h == U(0x0064FF9B00000000) and middle == 0:  # NAT64
+        kept = min(kept, ipv4)
+    if h >> U(16) == U(0x0064FF9B0001):  # NAT64, local
+        kept = min(kept, 48)
+    if h >> U(48) == U(0x2002):  # 6to4
+        kept = min(kept, 16 + ipv4_prefix)
+    if h >> U(32) == U(0x20010000):  # Teredo
+        kept = min(kept, 32)
+    if middle & ~U(0x02000000) == U(0x5EFE) or l >> U(24) & U(0xFFFF) == U(0xFFFE):  # ISATAP, EUI-64
+        kept = min(kept, 64)
+    return kept
+
+
+@kernel
+def truncate(high, low, ipv4_prefix, ipv6_prefix):
+    """Zero what `kept_bits` does not keep of each value."""
+    for i in range(len(high)):
+        cut = 128 - kept_bits(high[i], low[i], ipv4_prefix, ipv6_prefix)
+        if cut >= 64:
+            low[i] = U(0)
+            high[i] = high[i] >> U(cut - 64) << U(cut - 64) if cut < 128 else U(0)
+        else:
+            low[i] = low[i] >> U(cut) << U(cut)
 
 
 @inline

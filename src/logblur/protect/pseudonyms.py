@@ -33,12 +33,11 @@ def hmac_sha256(key: bytes, start: bytes = b"") -> Callable[[bytes], bytes]:
     return mac
 
 
-def keyed(key: bytes, *, field: str) -> Callable[[bytes], bytes]:
-    """Return the function that gives a value's pseudonym in this field: HMAC-SHA-256, its first 128 bits."""
+def field_mac(key: bytes, *, field: str) -> Callable[[bytes], bytes]:
+    """Return the function whose first 16 bytes are a value's pseudonym in this field: HMAC-SHA-256 of label and value."""
     if "\0" in field:
         raise UsageError("a field's name holds no NUL: it ends the label that keeps fields apart")
-    mac = hmac_sha256(key, b"logblur pseudonym 1\0" + field.encode() + b"\0")
-    return lambda value: mac(value)[:16]
+    return hmac_sha256(key, b"logblur pseudonym 1\0" + field.encode() + b"\0")
 
 
 def pseudonyms(
@@ -68,10 +67,10 @@ def pseudonyms(
         RFC 2104, FIPS 198-1.
     """
     pairs, rows = np.unique(days.astype(np.int64) * max(len(values), 1) + codes, return_inverse=True)
-    makers = [keyed(key, field=field) for key in keys]
+    macs = [field_mac(key, field=field) for key in keys]
     texts = []
     for pair in pairs.tolist():
         day, code = divmod(pair, len(values))
         value = values[code]
-        texts.append(NONE if value is None else makers[day](value).hex())
+        texts.append(NONE if value is None else macs[day](value)[:16].hex())
     return rows.astype(np.int32), pa.array(texts, pa.string())
