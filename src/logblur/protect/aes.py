@@ -1,4 +1,4 @@
-"""AES-128 over many blocks at once, by the library that knows it; and its single-block ciphers' check of keys."""
+"""AES-128 over many blocks at once, and the check of keys that every method on addresses begins with."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_key(key: bytes, size: int, method: str) -> None:
     if not isinstance(key, bytes):
         raise KeyMaterialError(f"{method} takes its key as bytes, {size} of them")
     if len(key) != size:
-        raise KeyMaterialError(f"{method} takes a key of {size} bytes, not of {len(key)}; make one with a random source")
+        raise KeyMaterialError(f"{method} takes a key of {size} bytes, not of {len(key)}; make a random one")
     if method.startswith("ipcrypt") and size == 2 * BLOCK and key[:BLOCK] == key[BLOCK:]:
         raise KeyMaterialError(f"the two halves of this {method} key are equal, which undoes it; make a random one")
 
@@ -53,5 +53,5 @@ def decrypted(blocks: Blocks, key: bytes) -> Blocks:
 
 def _through(context: CipherContext, blocks: Blocks) -> Blocks:
     out = np.empty(blocks.size + BLOCK - 1, np.uint8)  # `update_into` asks for room to spare
-    context.update_into(memoryview(blocks).cast("B") if blocks.size else b"", memoryview(out))
+    context.update_into(blocks.reshape(-1).data, out.data)
     return out[: blocks.size].reshape(blocks.shape)

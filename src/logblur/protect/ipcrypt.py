@@ -14,7 +14,10 @@ def nd(blocks: Blocks, tweaks: npt.NDArray[np.uint8], key: bytes, *, inverse: bo
     keys = np.empty((kiasu_kernels.ROUNDS + 1, aes.BLOCK, 8), np.uint64)
     kiasu_kernels.expand_key(np.frombuffer(key, np.uint8), keys)
     out = np.empty_like(blocks)
-    (kiasu_kernels.decrypt if inverse else kiasu_kernels.encrypt)(blocks, tweaks, keys, out)
+    if inverse:
+        kiasu_kernels.decrypt(blocks, tweaks, keys, out)
+    else:
+        kiasu_kernels.encrypt(blocks, tweaks, keys, out)
     return out
 
 

@@ -215,7 +215,7 @@ def mix_columns(state):
 
 @kernel
 def unmix_columns(state):
-    """The inverse of `mix_columns`, which is itself after a step of its own: (0e 09 0d 0b) = (02 01 01 03) (05 00 04 00)."""
+    """The inverse of `mix_columns`: 0e 0b 0d 09 is 02 03 01 01 times 05 00 04 00, so a step, then `mix_columns`."""
     for c in range(0, 16, 4):
         for r in range(2):
             x, y = load(state, c + r), load(state, c + r + 2)

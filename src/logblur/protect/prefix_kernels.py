@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from logblur.jit import inline, kernel
 from logblur.jit.intrinsics import U
 
@@ -71,7 +69,7 @@ def shared_bits(high, low, out):
 
 @kernel
 def numbered_prefixes(high, low, shared, level, blocks):
-    """Write each distinct prefix of ``level`` bits, right-aligned below a one, as a block; return how many (pfx)."""
+    """For ipcrypt-pfx: write each prefix of ``level`` bits once, below a one, as a block; return how many."""
     count = 0
     for i in range(len(high)):
         if shared[i] >= level:
@@ -90,7 +88,7 @@ def numbered_prefixes(high, low, shared, level, blocks):
 
 @kernel
 def filled_prefixes(high, low, shared, level, pad_high, pad_low, blocks):
-    """Write each distinct prefix of ``level`` bits, filled up from the pad, as a block; return how many (Crypto-PAn)."""
+    """For Crypto-PAn: write each prefix of ``level`` bits once, filled up from the pad, as a block; return how many."""
     ones = ~U(0)
     mask_high = ones if level >= 64 else ones << U(64 - level) if level else U(0)
     mask_low = ones << U(128 - level) if level > 64 else U(0)

@@ -37,8 +37,8 @@ def pfx(high: Words, low: Words, key: bytes, *, inverse: bool) -> tuple[Words, W
 
     def bits(high: Words, low: Words, shared: Lengths, level: int) -> Words:
         size = 2 * kernels.numbered_prefixes(high, low, shared, level, blocks)
-        first.update_into(memoryview(blocks[:size]).cast("B"), memoryview(one).cast("B"))
-        second.update_into(memoryview(blocks[:size]).cast("B"), memoryview(other).cast("B"))
+        first.update_into(blocks[:size].view(np.uint8).data, one.view(np.uint8).data)
+        second.update_into(blocks[:size].view(np.uint8).data, other.view(np.uint8).data)
         # the sum of two permutations; its last bit is the lowest of the last byte, bit 56 of the second word
         return (one[1:size:2] ^ other[1:size:2]) >> np.uint64(56)
 
@@ -61,7 +61,7 @@ def cryptopan(high: Words, low: Words, key: bytes, *, inverse: bool) -> tuple[Wo
 
     def bits(high: Words, low: Words, shared: Lengths, level: int) -> Words:
         size = 2 * kernels.filled_prefixes(high, low, shared, level, pad[0], pad[1], blocks)
-        cipher.update_into(memoryview(blocks[:size]).cast("B"), memoryview(out).cast("B"))
+        cipher.update_into(blocks[:size].view(np.uint8).data, out.view(np.uint8).data)
         return out[:size:2] >> np.uint64(7)  # its first bit is the highest of the first byte, bit 7 of the first word
 
     out_high, out_low = high.copy(), low.copy()
@@ -76,7 +76,7 @@ def cryptopan(high: Words, low: Words, key: bytes, *, inverse: bool) -> tuple[Wo
 
 
 Bits = Callable[[Words, Words, Lengths, int], Words]
-"""Given values, shared bits and a level: for each distinct prefix of that many bits a word whose last bit is its bit."""
+"""Given values, shared bits and a level: for each distinct prefix of so many bits a word whose last bit counts."""
 
 
 def _walk(high: Words, low: Words, levels: range, bits: Bits, *, inverse: bool) -> tuple[Words, Words]:

@@ -22,7 +22,10 @@ def hmac_sha256(key: bytes, start: bytes = b"") -> Callable[[bytes], bytes]:
         RFC 2104, FIPS 198-1; verified against RFC 4231 and Wycheproof in the tests.
     """
     block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
-    inner, outer = hashlib.sha256(bytes(b ^ 0x36 for b in block) + start), hashlib.sha256(bytes(b ^ 0x5C for b in block))
+    inner, outer = (
+        hashlib.sha256(bytes(b ^ 0x36 for b in block) + start),
+        hashlib.sha256(bytes(b ^ 0x5C for b in block)),
+    )
 
     def mac(message: bytes) -> bytes:
         first, second = inner.copy(), outer.copy()
@@ -34,7 +37,7 @@ def hmac_sha256(key: bytes, start: bytes = b"") -> Callable[[bytes], bytes]:
 
 
 def field_mac(key: bytes, *, field: str) -> Callable[[bytes], bytes]:
-    """Return the function whose first 16 bytes are a value's pseudonym in this field: HMAC-SHA-256 of label and value."""
+    """Return the function that gives, in its first 16 bytes, a value's pseudonym in this field."""
     if "\0" in field:
         raise UsageError("a field's name holds no NUL: it ends the label that keeps fields apart")
     return hmac_sha256(key, b"logblur pseudonym 1\0" + field.encode() + b"\0")
