@@ -15,6 +15,7 @@ from logblur.jit.intrinsics import U
 
 DOT, COLON = np.uint8(ord(".")), np.uint8(ord(":"))
 MEMO = 1 << 14
+HEX = np.array([int(chr(c), 16) if chr(c) in "0123456789abcdefABCDEF" else 255 for c in range(256)], np.uint8)
 
 
 @inline
@@ -62,14 +63,10 @@ def addresses(data, limits, count, high, low, family):
         while fits and at < end:
             value, digits, group_start = U(0), 0, at
             while at < end and digits < 5:
-                c = data[at]
-                if 48 <= c <= 57:
-                    value = value << U(4) | U(c - 48)
-                elif 97 <= (c | 32) <= 102:
-                    value = value << U(4) | U((c | 32) - 87)
-                else:
+                digit = HEX[data[at]]
+                if digit > 15:
                     break
-                digits, at = digits + 1, at + 1
+                value, digits, at = value << U(4) | U(digit), digits + 1, at + 1
             if digits == 0 or digits > 4:
                 fits = False
                 break
