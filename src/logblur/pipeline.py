@@ -66,7 +66,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class TableSummary:
-    """What a run published of one table: days and rows, requests in all, and requests in rolled-up rows."""
+    """What a run published of one table, on the days on which it has rows: requests in all, and in rolled-up rows."""
 
     days: int = 0
     rows: int = 0
@@ -245,13 +245,17 @@ class _Run:
         self.started = state.clock()
         self.days = {record.day: record for record in state.ledger.days()}
         open_days = [record for record in self.days.values() if not record.sealed]
-        self.plans = {r.plan_digest: resolve(restore(r.plan)) for r in open_days} | {plan.digest: plan}
+        # a day keeps the digest it opened with, also where a later version would compute another
+        kept = {r.plan_digest: replace(resolve(restore(r.plan)), digest=r.plan_digest) for r in open_days}
+        self.plans = kept | {plan.digest: plan}
         self.keys: dict[date, DayKey] = {}
         self.fields = sorted({name for p in self.plans.values() for name in p.fields})
         self.memory, self.templates = Memory(), Templates()
         self.lock = threading.Lock()
         self.total = _Segment()
         self.bytes_read = self.logs_known = self.waiting = 0
+        sizes = [stat.size if (stat := _stat(log)) else None for log in logs] if on_progress else []
+        self.bytes_total = None if None in sizes else sum(filter(None, sizes))
         self.formats: Counter[str] = Counter()
         self.tables = {table.name: TableSummary() for table in plan.tables}
         self.errors: list[LogblurError] = []
@@ -342,16 +346,13 @@ class _Run:
     def _settle(self, parsed: Parsed) -> _Segment:
         """Turn parsed rows into partials on disk, each day by the Plan it opened with."""
         from logblur.aggregate import aggregate
-        from logblur.classify import classify
         from logblur.dataset.partials import write_partial
 
         found = _Segment(parsed.rows, parsed.directives, rejects=Counter(parsed.reject_reasons.tolist()))
         if not parsed.rows:
             return found
-        classified = classify(parsed.batch, site=self.plan.site, memory=self.memory)
-        del parsed
-        protected = [(plan, self._protect(classified, plan)) for plan in self.plans.values()]
-        del classified  # what is raw goes before the next step asks for memory
+        protected = [(plan, self._protect(parsed.batch, plan)) for plan in self.plans.values()]
+        del parsed  # what is raw goes before the next step asks for memory
         for plan, rows in protected:
             for partial in aggregate(rows, plan):
                 folder, key = self.state.partials, self.keys[partial.day]
@@ -362,9 +363,11 @@ class _Run:
                 found.late = Counter({day: n for day, n in rows.left_out.items() if self._sealed(day)})
         return found
 
-    def _protect(self, classified: pa.RecordBatch, plan: Plan) -> Protected:
+    def _protect(self, batch: pa.RecordBatch, plan: Plan) -> Protected:
+        from logblur.classify import classify
         from logblur.protect import protect
 
+        classified = classify(batch, site=plan.site, memory=self.memory)
         columns = sorted({name for table in plan.tables for name in table.by})
         token_key = functools.partial(self._token_key, plan)
         return protect(classified, plan, token_key, columns=columns, templates=self.templates)
@@ -395,9 +398,7 @@ class _Run:
 
     def _report(self, reader: BlockReader) -> None:
         if self.on_progress:
-            sizes = [stat.size if (stat := _stat(log)) else None for log in self.logs]
-            total = None if None in sizes else sum(filter(None, sizes))
-            self.on_progress(Progress(self.bytes_read + reader.bytes_read, total, self.total.rows))
+            self.on_progress(Progress(self.bytes_read + reader.bytes_read, self.bytes_total, self.total.rows))
 
     def _check_rejects(self, segment: _Segment, name: str) -> None:
         refused, lines = segment.rejects.total(), segment.rows + segment.rejects.total()
@@ -468,13 +469,14 @@ class _Run:
         publish_day(self.state.out, record.day, {name: table.rows for name, table in released.items()}, info)
         self.state.ledger.mark_clean(record.day)
         for name, table in released.items():
-            old = self.tables.get(name, TableSummary())
-            self.tables[name] = TableSummary(
-                old.days + 1,
-                old.rows + table.rows.num_rows,
-                old.requests + table.requests,
-                old.rolled_up + table.rolled_up,
-            )
+            if table.rows.num_rows:  # a withheld table's count may tell of few people: it is shown nowhere
+                old = self.tables.get(name, TableSummary())
+                self.tables[name] = TableSummary(
+                    old.days + 1,
+                    old.rows + table.rows.num_rows,
+                    old.requests + table.requests,
+                    old.rolled_up + table.rolled_up,
+                )
 
     def summary(self, seconds: float) -> Summary:
         """Return what this run did."""

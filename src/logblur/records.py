@@ -95,9 +95,7 @@ def _fields(wanted: Sequence[str]) -> set[str]:
     return fields
 
 
-def _frames(
-    log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes], rows: int
-) -> Iterator[pl.DataFrame]:
+def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes], rows: int) -> Iterator[pl.DataFrame]:
     memory, templates = Memory(), Templates()
     columns = [name for name in wanted if name not in {"date", "bytes"}]
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logblur.protect import kernels
-from logblur.protect.addresses import networks, parse_addresses
+from logblur.protect.addresses import networks, parse_addresses, truncate
 
 TEXTS = (
     st.ip_addresses().map(str)
@@ -47,10 +47,13 @@ def test_addresses_are_what_the_standard_library_says(texts):
 
 @given(addresses=st.lists(st.ip_addresses(), min_size=1, max_size=20), v4=st.integers(0, 32), v6=st.integers(0, 128))
 def test_networks_are_what_the_standard_library_says(addresses, v4, v6):
-    """The network of each address is ipaddress' supernet of that prefix."""
+    """The network of each address is ipaddress' supernet of that prefix, once what `truncate` cuts is gone."""
     addresses = [getattr(a, "ipv4_mapped", None) or a for a in addresses]
-    found = parse_addresses(pa.array([str(a) for a in addresses], pa.large_string()))
-    expected = [str(ipaddress.ip_network((a, v4 if a.version == 4 else v6), strict=False)) for a in addresses]
+    texts = pa.array([str(a) for a in addresses], pa.large_string())
+    found = parse_addresses(texts)
+    blocks = truncate(texts, ipv4_prefix=v4, ipv6_prefix=v6).to_pylist()
+    cut = [ipaddress.IPv6Address(b) if a.version == 6 else a for a, b in zip(addresses, blocks, strict=True)]
+    expected = [str(ipaddress.ip_network((a, v4 if a.version == 4 else v6), strict=False)) for a in cut]
     assert networks(found, ipv4_prefix=v4, ipv6_prefix=v6).to_pylist() == expected
 
 

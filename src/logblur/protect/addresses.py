@@ -83,22 +83,26 @@ def networks(found: Addresses, *, ipv4_prefix: int, ipv6_prefix: int) -> pa.Arra
         ipv6_prefix: Bits kept of IPv6, 0 to 128.
 
     Privacy:
-        Two addresses that share the prefix give the same text; nothing else of them is in it.
+        Two addresses that share the prefix give the same text; nothing else of them is in it, and of an address
+        inside an IPv6 address no more than it would show alone: see `truncate`.
 
     Cost:
         Vectorised truncation, then one text for each distinct network.
     """
-    out = np.full(len(found.family), 0, np.int64)
+    from logblur.protect import prefix_kernels
+
+    high, low = found.high.copy(), found.low.copy()
+    prefix_kernels.truncate(high, low, ipv4_prefix, ipv6_prefix)
+    out = np.zeros(len(found.family), np.int64)
     texts = [NONE]
     v4 = np.flatnonzero(found.family == 4)
-    kept, codes = np.unique(found.low[v4] & _mask(96 + ipv4_prefix)[1], return_inverse=True)
+    kept, codes = np.unique(low[v4], return_inverse=True)
     out[v4] = codes + len(texts)
     texts += [f"{ipaddress.IPv4Address(value & 0xFFFFFFFF)}/{ipv4_prefix}" for value in kept.tolist()]
     v6 = np.flatnonzero(found.family == 6)
-    halves = np.stack([found.high[v6] & _mask(ipv6_prefix)[0], found.low[v6] & _mask(ipv6_prefix)[1]], axis=1)
-    pairs, codes = np.unique(halves, axis=0, return_inverse=True)
+    pairs, codes = np.unique(np.stack([high[v6], low[v6]], axis=1), axis=0, return_inverse=True)
     out[v6] = codes + len(texts)
-    texts += [f"{ipaddress.IPv6Address(high << 64 | low)}/{ipv6_prefix}" for high, low in pairs.tolist()]
+    texts += [f"{ipaddress.IPv6Address(h << 64 | x)}/{ipv6_prefix}" for h, x in pairs.tolist()]
     return pa.array(texts, pa.string()).take(pa.array(out))
 
 
