@@ -41,6 +41,7 @@ from logblur.sources.find import Log, find_logs
 if TYPE_CHECKING:  # a run with nothing new needs none of these
     import pyarrow as pa
 
+    from logblur.aggregate import Released
     from logblur.dataset.partials import PartialFile
     from logblur.sources.blocks import BlockReader
     from logblur.sources.open import LogContent
@@ -181,6 +182,47 @@ def run(
         return job.summary(time.perf_counter() - began)
 
 
+def seal(
+    out: str | Path,
+    *,
+    state: str | Path | None = None,
+    day: date | None = None,
+    clock: Clock = now,
+    keys: KeySource = system_keys,
+) -> tuple[date, ...]:
+    """Publish for the last time, and seal, every day that is due, or one day, due or not.
+
+    Args:
+        out: OUT, with what was published there.
+        state: Its private folder; by default one that belongs to ``out``.
+        day: Seal this day alone, now. A line of it that comes later is late.
+        clock: Gives the present time, UTC.
+        keys: Gives random bytes.
+
+    Returns:
+        The days sealed, ascending; a day that was sealed before is not among them.
+
+    Raises:
+        UsageError: Nothing counts in that day.
+        OutputError, KeyMaterialError, LockedError: As `run`.
+
+    Privacy:
+        Of a sealed day no key, no token and no partial is left in the state, and none can be made again from a log.
+    """
+    manifest.required(Path(out))  # a new state would not help: it knows no day
+    with open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened:
+        ledger, moment = opened.ledger, clock()
+        record = ledger.day(day) if day else None
+        if day and record is None:
+            raise UsageError(f"there is nothing to seal: no line of {day} was counted here")
+        due = ledger.due_days(moment) if record is None else [] if record.sealed else [record]
+        for one in due:
+            _publish(opened, _plan_of(one), one, final=True)
+            seal_day(ledger, opened.keys, opened.partials, one.day, now=moment)
+        manifest.update_counts(opened.out, late=ledger.late(), rejects=ledger.rejects())
+        return tuple(one.day for one in due)
+
+
 def warm() -> None:
     """Compile every kernel of the main job, in every form that it takes, so that the next run starts at once."""
     import tempfile
@@ -245,9 +287,7 @@ class _Run:
         self.started = state.clock()
         self.days = {record.day: record for record in state.ledger.days()}
         open_days = [record for record in self.days.values() if not record.sealed]
-        # a day keeps the digest it opened with, also where a later version would compute another
-        kept = {r.plan_digest: replace(resolve(restore(r.plan)), digest=r.plan_digest) for r in open_days}
-        self.plans = kept | {plan.digest: plan}
+        self.plans = {record.plan_digest: _plan_of(record) for record in open_days} | {plan.digest: plan}
         self.keys: dict[date, DayKey] = {}
         self.fields = sorted({name for p in self.plans.values() for name in p.fields})
         self.memory, self.templates = Memory(), Templates()
@@ -458,17 +498,8 @@ class _Run:
         manifest.update_counts(self.state.out, late=ledger.late(), rejects=ledger.rejects())
 
     def _publish(self, record: DayRecord, *, final: bool) -> None:
-        """Merge a day's partials, hold its tables against their thresholds, and write them."""
-        from logblur.aggregate import merge, release
-        from logblur.dataset.publish import DayInfo, publish_day
-
-        plan = self.plans[record.plan_digest]
-        released = release(merge(list(self.state.read_partials(record.day))), plan.tables)
-        rolled_up = {name: table.rolled_up for name, table in released.items()}
-        info = DayInfo(plan, record.key_id, final, rolled_up)
-        publish_day(self.state.out, record.day, {name: table.rows for name, table in released.items()}, info)
-        self.state.ledger.mark_clean(record.day)
-        for name, table in released.items():
+        """Publish a day, and note what was."""
+        for name, table in _publish(self.state, self.plans[record.plan_digest], record, final=final).items():
             if table.rows.num_rows:  # a withheld table's count may tell of few people: it is shown nowhere
                 old = self.tables.get(name, TableSummary())
                 self.tables[name] = TableSummary(
@@ -498,6 +529,24 @@ class _Run:
             logs_known=self.logs_known,
             errors=tuple(self.errors),
         )
+
+
+def _publish(state: State, plan: Plan, record: DayRecord, *, final: bool) -> Mapping[str, Released]:
+    """Merge a day's partials, hold its tables against their thresholds, and write them."""
+    from logblur.aggregate import merge, release
+    from logblur.dataset.publish import DayInfo, publish_day
+
+    released = release(merge(list(state.read_partials(record.day))), plan.tables)
+    rolled_up = {name: table.rolled_up for name, table in released.items()}
+    info = DayInfo(plan, record.key_id, final, rolled_up)
+    publish_day(state.out, record.day, {name: table.rows for name, table in released.items()}, info)
+    state.ledger.mark_clean(record.day)
+    return released
+
+
+def _plan_of(record: DayRecord) -> Plan:
+    """Return the Plan that a day keeps, with the digest it opened with: a later version may compute another."""
+    return replace(resolve(restore(record.plan)), digest=record.plan_digest)
 
 
 def _stat(log: Log) -> FileStat | None:

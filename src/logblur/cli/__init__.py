@@ -16,6 +16,7 @@ from logblur.cli.ending import ended
 from logblur.cli.inspect import inspect
 from logblur.cli.policy import policy
 from logblur.cli.run import run
+from logblur.cli.seal import seal
 from logblur.cli.warm import warm
 
 __all__ = ["logblur", "main"]
@@ -31,7 +32,7 @@ def logblur() -> None:
     """Raw web access logs in, statistics that may be kept out."""
 
 
-for _command in (run, inspect, policy, warm):
+for _command in (run, seal, inspect, policy, warm):
     logblur.add_command(_command)
 
 
