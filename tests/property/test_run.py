@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 import logblur
 from logblur import load_policy
 from logblur.errors import PolicyError
-from logblur.pipeline import Summary
 from logblur.policy import Policy
 from logblur.policy.load import builtin_text, decode
 from logblur.policy.resolve import YIELDS, resolve
 from logblur.schema import KEY_TYPES
+from logblur.summary import Summary
 from tests import oracle
 
 START = oracle.utc("2026-03-28T19:00:00")  # a change of the clock in Riga within the next thirty-six hours

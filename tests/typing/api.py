@@ -9,8 +9,8 @@ import polars as pl
 
 import logblur
 from logblur.errors import LogblurError
-from logblur.pipeline import Progress, Summary, TableSummary
 from logblur.policy import Policy
+from logblur.summary import Progress, Summary, TableSummary
 
 version: str = logblur.__version__
 

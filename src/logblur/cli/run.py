@@ -13,7 +13,7 @@ from logblur.cli.options import format_option, policy_option
 from logblur.cli.words import say
 
 if TYPE_CHECKING:
-    from logblur.pipeline import Progress, Summary
+    from logblur.summary import Progress, Summary
 
 
 @click.command(epilog="Example: logblur run sample_logs -o out")

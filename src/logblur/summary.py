@@ -1,0 +1,63 @@
+"""What a run says of itself, while it goes on and at its end. Counts only: no value of a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from logblur.errors import LogblurError
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is. Bytes as stored; the total is None where a pipe is among the logs."""
+
+    bytes_read: int
+    bytes_total: int | None
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableSummary:
+    """What a run published of one table, on the days on which it has rows: requests in all, and in rolled-up rows."""
+
+    days: int = 0
+    rows: int = 0
+    requests: int = 0
+    rolled_up: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did. Counts only: no value of a line.
+
+    Attributes:
+        lines: Lines read; ``rows + rejects + directives``.
+        rows: Lines that fit.
+        rejects: Lines that do not, by reason.
+        directives: Blank lines and comments.
+        no_address: Rows whose client field is no address.
+        late: Rows of days that are sealed; they count nowhere.
+        waiting: Logs whose incomplete last line waits for its end.
+        bytes_read: Stored bytes.
+        seconds: Wall time.
+        formats: Logs read, by format.
+        tables: What was published, by table.
+        logs: Logs given; ``logs_known`` of them held nothing new.
+        errors: Of logs that failed; all others are counted.
+    """
+
+    lines: int
+    rows: int
+    rejects: Mapping[str, int]
+    directives: int
+    no_address: int
+    late: int
+    waiting: int
+    bytes_read: int
+    seconds: float
+    formats: Mapping[str, int]
+    tables: Mapping[str, TableSummary]
+    logs: int
+    logs_known: int
+    errors: tuple[LogblurError, ...]
