@@ -1,8 +1,6 @@
 """``python -m logblur``."""
 
-import sys
-
-from logblur.cli import main
+from logblur.cli import process
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process()

@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # a run with nothing new needs none of these
 
     from logblur.aggregate import Released
     from logblur.dataset.partials import PartialFile
+    from logblur.protect.door import TokenKeys
     from logblur.sources.blocks import BlockReader
     from logblur.sources.open import LogContent
 
@@ -53,6 +54,8 @@ _FUTURE: Final = timedelta(days=1)
 
 _LEARN_AT_ONCE: Final = 256
 """New user agents that a worker collects before it hands them over."""
+
+_FEW_BYTES: Final = 16 << 10
 
 _Agents = queue.SimpleQueue["pa.Array"]
 
@@ -115,9 +118,13 @@ def run(
     if plan.format != "auto":
         resolve_format(plan.format)
     found = find_logs([str(x) for x in ([logs] if isinstance(logs, str | Path) else logs)])
-    with open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened:
+    workers = workers or _processors()
+    with (
+        open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened,
+        ThreadPoolExecutor(workers + 1) as pool,
+    ):
         opened.ledger.pin_timezone(plan.zone)
-        job = _Run(opened, policy, plan, workers or _processors(), found, on_progress, on_notice)
+        job = _Run(opened, policy, plan, workers, pool, found, on_progress, on_notice)
         job.seal_due_days()
         for log in found:
             try:
@@ -221,6 +228,7 @@ class _Run:
         policy: Policy,
         plan: Plan,
         workers: int,
+        pool: ThreadPoolExecutor,
         logs: Sequence[Log],
         on_progress: Callable[[Progress], None] | None,
         on_notice: Callable[[str], None] | None,
@@ -228,7 +236,7 @@ class _Run:
         from logblur.classify import Memory
         from logblur.protect import Templates
 
-        self.state, self.policy, self.plan, self.workers = state, policy, plan, workers
+        self.state, self.policy, self.plan, self.workers, self.pool = state, policy, plan, workers, pool
         self.logs, self.on_progress, self.on_notice = logs, on_progress, on_notice
         self.started = state.clock()
         self.days = {record.day: record for record in state.ledger.days()}
@@ -237,6 +245,8 @@ class _Run:
         self.keys: dict[date, DayKey] = {}
         self.fields = sorted({name for p in self.plans.values() for name in p.fields})
         self.memory, self.templates = Memory(), Templates()
+        self.warm: Future[None] | None = None
+        self.rehearsed = False
         self.lock = threading.Lock()
         self.total = _Segment()
         self.bytes_read = self.logs_known = self.waiting = 0
@@ -262,6 +272,7 @@ class _Run:
             reader = BlockReader(content, start=point.offset)
             form = None
             while not reader.at_end and (block := reader.read()):
+                self.warm = self.warm or self.pool.submit(self.memory.warm)  # while this thread imports Numba
                 form = form or self._format(content, block)
                 segment = self._read_segment(reader, form, block)
                 self._check_rejects(segment, log.name)
@@ -300,16 +311,16 @@ class _Run:
             except IndexError:
                 return reader.read()
 
-        with ThreadPoolExecutor(self.workers) as pool:
-            try:
-                jobs = [pool.submit(self._work, pull, form, agents) for _ in range(self.workers)]
-                self._learn(jobs, agents, reader)
-                segment = _Segment()
-                for job in jobs:
-                    segment.add(job.result())
-            except BaseException:  # a signal too: workers that wait for a pipe would keep the run alive
-                reader.stop()
-                raise
+        try:
+            jobs = [self.pool.submit(self._work, pull, form, agents) for _ in range(self.workers)]
+            self._rehearse(form, first)
+            self._learn(jobs, agents, reader)
+            segment = _Segment()
+            for job in jobs:
+                segment.add(job.result())
+        except BaseException:  # a signal too: workers that wait for a pipe would keep the run alive
+            reader.stop()
+            raise
         return segment
 
     def _work(self, pull: Callable[[], Block | None], form: Format, agents: _Agents) -> _Segment:
@@ -337,7 +348,10 @@ class _Run:
         found = _Segment(parsed.rows, parsed.directives, rejects=Counter(parsed.reject_reasons.tolist()))
         if not parsed.rows:
             return found
-        protected = [(plan, self._protect(parsed.batch, plan)) for plan in self.plans.values()]
+        protected = [
+            (plan, self._protect(parsed.batch, plan, functools.partial(self._token_key, plan)))
+            for plan in self.plans.values()
+        ]
         del parsed  # what is raw goes before the next step asks for memory
         for plan, rows in protected:
             for partial in aggregate(rows, plan):
@@ -349,13 +363,14 @@ class _Run:
                 found.late = Counter({day: n for day, n in rows.left_out.items() if self._sealed(day)})
         return found
 
-    def _protect(self, batch: pa.RecordBatch, plan: Plan) -> Protected:
+    def _protect(self, batch: pa.RecordBatch, plan: Plan, token_key: TokenKeys) -> Protected:
         from logblur.classify import classify
         from logblur.protect import protect
 
+        assert self.warm is not None
+        self.warm.result()  # the rules for user agents are compiled once, by whoever was asked first
         classified = classify(batch, site=plan.site, memory=self.memory)
         columns = sorted({name for table in plan.tables for name in table.by})
-        token_key = functools.partial(self._token_key, plan)
         return protect(classified, plan, token_key, columns=columns, templates=self.templates)
 
     def _sealed(self, day: date) -> bool:
@@ -371,11 +386,23 @@ class _Run:
                 self.keys[day] = self.state.keys.get_or_create(day) if record is None else self.state.key(record)
             return self.keys[day].token_key
 
+    def _rehearse(self, form: Format, first: Block) -> None:
+        """Take a few lines through every step to come, so that libraries and kernels are loaded while workers read."""
+        if self.rehearsed:
+            return
+        self.rehearsed = True
+        from logblur.aggregate import aggregate, merge, release
+        from logblur.dataset import publish  # noqa: F401 - loaded here, needed at the end
+        from logblur.parse import Parser
+
+        parser = Parser(form, self.fields, latest_us=1 << 62)
+        parser.feed(Block.of(first.data[: min(first.size, _FEW_BYTES)].tobytes()))
+        rows = self._protect(parser.take().batch, self.plan, lambda _: bytes(range(16)))
+        for partial in aggregate(rows, self.plan):
+            release(merge([partial, partial]), self.plan.tables)
+
     def _learn(self, jobs: Sequence[Future[_Segment]], agents: _Agents, reader: BlockReader) -> None:
         """Classify new agents while the workers read: their parser holds the interpreter, kernels do not."""
-        self.memory.warm()
-        import logblur.dataset.publish  # noqa: F401 - needed at the end, and workers need this thread for nothing
-
         while not all(job.done() for job in jobs):
             try:
                 self.memory.learn(agents.get(timeout=0.01).drop_null().to_pylist())

@@ -309,10 +309,13 @@ def test_a_signal_at_any_moment_leaves_out_whole(
 ) -> None:
     """A run that is stopped again and again leaves whole files, and a rerun gives what an undisturbed run gives."""
     logs = project / "sample_logs"
-    undisturbed = Place(tmp_path_factory.mktemp("undisturbed"))
-    began = time.monotonic()
-    undisturbed.start(logs)
-    took = time.monotonic() - began
+    times = []
+    for name in ("warm-up", "undisturbed"):  # the first may still have kernels to load from disk
+        undisturbed = Place(tmp_path_factory.mktemp(name))
+        began = time.monotonic()
+        undisturbed.start(logs)
+        times.append(time.monotonic() - began)
+    took = min(times)
     codes = set()
     for number, share in ((signal.SIGINT, 0.6), (signal.SIGTERM, 0.75), (signal.SIGINT, 0.85), (signal.SIGTERM, 0.95)):
         process = subprocess.Popen(place.words(logs), stderr=subprocess.PIPE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 _ASSETS: Final = """
     css less scss js mjs cjs jsx ts tsx map json webmanifest manifest wasm htc swf
@@ -41,12 +42,10 @@ def kinds(paths: pa.Array) -> pa.Array:
         string, without nulls.
 
     Cost:
-        One regular expression in linear time and one hash look-up a value, all in Rust.
+        One regular expression in linear time and one hash look-up a value, all within Arrow.
     """
-    import polars as pl
-
     # Parameters after a semicolon, such as a session's number, may follow the name.
-    series = pl.Series("path", pl.from_arrow(paths), dtype=pl.String)
-    extension = series.str.extract(r"\.([0-9A-Za-z]{1,11})(?:;[^/]*)?$").str.to_lowercase()
-    kind = extension.replace_strict(KINDS, default="page", return_dtype=pl.String).fill_null("page")
-    return kind.to_arrow().cast(pa.string())
+    found = pc.extract_regex(paths, r"\.(?P<extension>[0-9A-Za-z]{1,11})(?:;[^/]*)?$")
+    extensions = pc.utf8_lower(pc.struct_field(found, "extension"))
+    places = pc.index_in(extensions, pa.array(list(KINDS), pa.large_string()))
+    return pc.fill_null(pa.array(list(KINDS.values()), pa.string()).take(places), "page")

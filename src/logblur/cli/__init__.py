@@ -6,8 +6,10 @@ One file a command. Command bodies import what they call, so that ``--help`` and
 from __future__ import annotations
 
 import os
-import signal
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 import click
 
@@ -19,7 +21,7 @@ from logblur.cli.run import run
 from logblur.cli.seal import seal
 from logblur.cli.warm import warm
 
-__all__ = ["logblur", "main"]
+__all__ = ["logblur", "main", "process"]
 
 
 @click.group(
@@ -40,8 +42,16 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (those of the process by default) and return the exit code."""
     # Arrow's own allocator keeps what it was given back; the system's returns it
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    code = ended(logblur, args)
-    if args is None:  # the process ends here; a signal would only make it say so with a traceback
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-    return code
+    return ended(logblur, args)
+
+
+def process() -> NoReturn:
+    """Run the command line as a process of its own, to its end.
+
+    All that it had to say is on disk by then: to take the interpreter apart would last half a second, and a signal
+    meanwhile would print a traceback.
+    """
+    code = main()
+    with suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code)
