@@ -239,6 +239,7 @@ class _Run:
         self.state, self.policy, self.plan, self.workers, self.pool = state, policy, plan, workers, pool
         self.logs, self.on_progress, self.on_notice = logs, on_progress, on_notice
         self.started = state.clock()
+        self.latest_us = int((self.started + _FUTURE).timestamp()) * 1_000_000
         self.days = {record.day: record for record in state.ledger.days()}
         open_days = [record for record in self.days.values() if not record.sealed]
         self.plans = {record.plan_digest: _plan_of(record) for record in open_days} | {plan.digest: plan}
@@ -268,6 +269,7 @@ class _Run:
         from logblur.sources.open import open_log
 
         with open_log(log) as content:
+            head = content.head(HEAD_SIZE) if content.rereadable else b""
             point = self.state.ledger.find(content) if content.rereadable else NEW_LOG
             reader = BlockReader(content, start=point.offset)
             form = None
@@ -276,7 +278,7 @@ class _Run:
                 form = form or self._format(content, block)
                 segment = self._read_segment(reader, form, block)
                 self._check_rejects(segment, log.name)
-                point = self._commit(point, content, reader, segment)
+                point = self._commit(point, content, head, reader, segment)
                 reader.next_segment()
             self.bytes_read += reader.bytes_read
             self.waiting += reader.waiting
@@ -297,9 +299,15 @@ class _Run:
             self.on_notice(notice)
             self.on_notice = None
         try:
-            return choose(sample(content, block, SAMPLE_BYTES), self.plan.format)
+            form = choose(sample(content, block, SAMPLE_BYTES), self.plan.format)
         except FormatError as error:
             raise FormatError(f"{content.log.name}: {error}") from None
+        if "remote_addr" not in form.columns:
+            raise FormatError(
+                f"{content.log.name}: the format logs no client address (%h or %a): clients cannot be told apart and "
+                "nothing could be published"
+            )
+        return form
 
     def _read_segment(self, reader: BlockReader, form: Format, first: Block) -> _Segment:
         """Let the workers parse a segment; meanwhile classify the agents they come across."""
@@ -327,7 +335,7 @@ class _Run:
         """Parse blocks until the segment ends; settle whenever the parser is full, and at the end."""
         from logblur.parse import Parser
 
-        parser = Parser(form, self.fields, latest_us=int((self.started + _FUTURE).timestamp()) * 1_000_000)
+        parser = Parser(form, self.fields, latest_us=self.latest_us)
         segment, known = _Segment(), 0
         while (block := pull()) is not None:
             parser.feed(block)
@@ -369,7 +377,8 @@ class _Run:
 
         assert self.warm is not None
         self.warm.result()  # the rules for user agents are compiled once, by whoever was asked first
-        classified = classify(batch, site=plan.site, memory=self.memory)
+        named = batch.select([name for name in batch.schema.names if name in plan.fields])  # another plan's are not its
+        classified = classify(named, site=plan.site, memory=self.memory)
         columns = sorted({name for table in plan.tables for name in table.by})
         return protect(classified, plan, token_key, columns=columns, templates=self.templates)
 
@@ -395,7 +404,7 @@ class _Run:
         from logblur.dataset import publish  # noqa: F401 - loaded here, needed at the end
         from logblur.parse import Parser
 
-        parser = Parser(form, self.fields, latest_us=1 << 62)
+        parser = Parser(form, self.fields, latest_us=self.latest_us)
         parser.feed(Block.of(first.data[: min(first.size, _FEW_BYTES)].tobytes()))
         rows = self._protect(parser.take().batch, self.plan, lambda _: bytes(range(16)))
         for partial in aggregate(rows, self.plan):
@@ -423,7 +432,9 @@ class _Run:
                 source=name,
             )
 
-    def _commit(self, point: LogRecord, content: LogContent, reader: BlockReader, segment: _Segment) -> LogRecord:
+    def _commit(
+        self, point: LogRecord, content: LogContent, began: bytes, reader: BlockReader, segment: _Segment
+    ) -> LogRecord:
         """Make a segment count, with the days it opens."""
         ledger, plan = self.state.ledger, self.plan
         for day in sorted({partial.day for partial in segment.partials} - self.days.keys()):
@@ -437,6 +448,8 @@ class _Run:
             )
         if content.rereadable:
             head, tail = content.head(HEAD_SIZE), reader.tail
+            if not head.startswith(began) or len(head) < min(HEAD_SIZE, reader.offset):  # copytruncate, say
+                raise InputError("was emptied or replaced while it was read; run again", source=content.log.name)
         else:  # what came through a pipe cannot come again: a log of its own
             head = tail = self.state.key_source("standard input", 32)
         after = ledger.commit(

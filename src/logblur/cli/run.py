@@ -100,7 +100,7 @@ def summary_lines(summary: Summary) -> list[str]:
     }
     published = {name: table for name, table in summary.tables.items() if table.days}
     unpublished = (
-        ["nothing is published yet: under this policy a day is, once, when it is sealed"]
+        ["nothing is published: too few clients, or a policy that publishes a day once, when it is sealed"]
         if summary.rows > summary.late and summary.tables and not published
         else []
     )

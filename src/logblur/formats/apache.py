@@ -38,6 +38,8 @@ _HEADERS: Final = {"referer": "referer", "user-agent": "user_agent", "host": "ho
 _SKIPPED: Final = frozenset("ADfIklLpPqRSTXCeino")
 """Directives whose value no column takes: the field is stepped over, its bytes are never looked at."""
 
+_OF_REQUEST: Final = frozenset({"method", "path", "query", "protocol"})
+
 _UNESCAPES: Final = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 
 
@@ -73,6 +75,10 @@ def compile_log_format(text: str, *, name: str = "") -> Format:
             raise FormatError("two directives run together: nothing tells where the first one ends", position=at)
         inside ^= literal.count('"') % 2 == 1
         taken = {f.name for f in fields}
+        if "request" in taken:  # %r and its parts say the same: what is logged first counts
+            taken |= _OF_REQUEST
+        elif taken & _OF_REQUEST:
+            taken.add("request")
         fields.append(Field("" if column in taken else column, kind, quoted=inside))
         literals.append(literal.encode())
         literal, at = after, found.end()

@@ -11,16 +11,20 @@ from logblur.schema import NONE
 
 _NAME: Final = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z][a-z0-9-]{0,61}[a-z0-9]")
 
+_PORT: Final = re.compile(r":[0-9]{0,5}\Z")
+_ADDRESS: Final = re.compile(r"(?:\A|[.-])[0-9]{1,3}(?:[.-][0-9]{1,3}){3}(?:[.-]|\Z)|\.arpa\Z")
+
 
 def sites(hosts: pa.Array) -> pa.Array:
     """Return each host (large_string) as a site: lower case, without port and final dot; ``(none)`` for what is none.
 
     Privacy:
-        An address, in whatever notation, is no site: the last label of a name starts with a letter.
+        An address is no site, nor is a name that spells one: its last label starts with a letter, it holds no four
+        numbers in a row and does not end in ``.arpa``.
     """
     return pa.array([_site(host) for host in hosts.to_pylist()], pa.string())
 
 
 def _site(host: str | None) -> str:
-    name = (host or "").partition(":")[0].rstrip(".").lower()
-    return name if _NAME.fullmatch(name) else NONE
+    name = _PORT.sub("", host or "").rstrip(".").lower()
+    return name if _NAME.fullmatch(name) and not _ADDRESS.search(name) else NONE
