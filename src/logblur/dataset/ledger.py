@@ -2,7 +2,7 @@
 
 A log is the chain of its segments. Each commit adds the point it reached: a keyed digest of the log's head and one of
 the bytes before the point. A log is known when some point fits its bytes, whatever its name, inode or compression. No
-point is ever overwritten: an older copy of a log that grew since is still recognised.
+point is ever overwritten: an older copy of a log that grew since is recognised up to the last point that it reaches.
 
 Privacy:
     No value of a line and no name of a log is kept, only digests under a random key of the state.
@@ -160,7 +160,7 @@ class Ledger:
             head: What the log's `LogContent.head` gives, or as much of it as is counted.
             tail: What `LogContent.tail` gives at ``new_offset``.
             new_offset: Where the segment ends.
-            partials: The segment's, at most one a day, on disk. Their days are open; they become dirty.
+            partials: The segment's, on disk. Their days are open; they become dirty.
             rejects: Lines by `Reason`.
             late: Lines by sealed day.
 

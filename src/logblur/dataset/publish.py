@@ -46,7 +46,7 @@ class DayInfo:
         plan: The Plan the day opened with.
         key_id: The id of the day's key.
         sealed: This is the final publish of the day.
-        rolled_up: By table, requests that were moved into ``(other)`` or withheld.
+        rolled_up: By table, requests that were moved into ``(other)``.
     """
 
     plan: Plan
