@@ -53,8 +53,38 @@ class Sensitivity(StrEnum):
     NONE = "none"  # says nothing of a person: status, size
 
 
-def _field(name: str, kind: pa.DataType, origin: str, sensitivity: Sensitivity, unit: str = "") -> pa.Field:
-    metadata = {"origin": origin, "sensitivity": sensitivity.value} | ({"unit": unit} if unit else {})
+class Category(StrEnum):
+    """What a European privacy notice calls a kind of personal data."""
+
+    MASTER = "master data"  # names and addresses of people
+    VOLUNTARY = "other data given voluntarily"
+    CONTRACT = "contract data"  # customer and contract numbers, accounts, cards
+    CONTENT = "content data"  # what people write or upload
+    CONTACT = "contact data"  # e-mail, phone
+    META = "meta data"  # IP address, device, session
+    USAGE = "usage data"  # pages, times, search engine, downloads
+
+
+FINDINGS: Final[Mapping[str, Category]] = {
+    "email": Category.CONTACT,
+    "phone": Category.CONTACT,
+    "code": Category.MASTER,
+    "iban": Category.CONTRACT,
+    "card": Category.CONTRACT,
+    "number": Category.CONTRACT,
+    "ip": Category.META,
+    "uuid": Category.META,
+    "jwt": Category.META,
+    "token": Category.META,
+}
+"""What is found inside the text of a field, by the word in braces that takes its place, and its category."""
+
+
+def _field(
+    name: str, kind: pa.DataType, origin: str, sensitivity: Sensitivity, category: Category, unit: str = ""
+) -> pa.Field:
+    metadata = {"origin": origin, "sensitivity": sensitivity.value, "category": category.value}
+    metadata |= {"unit": unit} if unit else {}
     return pa.field(name, kind, nullable=name != "time", metadata=metadata)
 
 
@@ -63,23 +93,23 @@ TEXT: Final = pa.dictionary(pa.int32(), pa.large_string())
 
 PARSED: Final[pa.Schema] = pa.schema(
     [
-        _field("time", pa.timestamp("us", "UTC"), "%t $time_local", Sensitivity.INDIRECT),
-        _field("remote_addr", TEXT, "%h $remote_addr", Sensitivity.DIRECT),
-        _field("remote_user", TEXT, "%u $remote_user", Sensitivity.DIRECT),
-        _field("host", TEXT, "%v $host", Sensitivity.NONE),
-        _field("method", TEXT, "%m $request_method", Sensitivity.NONE),
-        _field("path", TEXT, "%U $uri", Sensitivity.INDIRECT),
-        _field("query", TEXT, "%q $args", Sensitivity.DIRECT),
-        _field("protocol", TEXT, "%H $server_protocol", Sensitivity.NONE),
-        _field("status", pa.int16(), "%>s $status", Sensitivity.NONE),
-        _field("bytes_sent", pa.int64(), "%b $body_bytes_sent", Sensitivity.NONE, "bytes"),
-        _field("referer", TEXT, "%{Referer}i $http_referer", Sensitivity.DIRECT),
-        _field("referer_host", TEXT, "%{Referer}i $http_referer", Sensitivity.INDIRECT),
-        _field("user_agent", TEXT, "%{User-Agent}i $http_user_agent", Sensitivity.INDIRECT),
-        _field("bytes_received", pa.int64(), "%I $request_length", Sensitivity.NONE, "bytes"),
-        _field("duration", pa.int64(), "%D $request_time", Sensitivity.NONE, "microseconds"),
-        _field("forwarded_for", TEXT, "%{X-Forwarded-For}i $http_x_forwarded_for", Sensitivity.DIRECT),
-        _field("cookies", TEXT, "%{Cookie}i $http_cookie", Sensitivity.DIRECT),
+        _field("time", pa.timestamp("us", "UTC"), "%t $time_local", Sensitivity.INDIRECT, Category.USAGE),
+        _field("remote_addr", TEXT, "%h $remote_addr", Sensitivity.DIRECT, Category.META),
+        _field("remote_user", TEXT, "%u $remote_user", Sensitivity.DIRECT, Category.MASTER),
+        _field("host", TEXT, "%v $host", Sensitivity.NONE, Category.USAGE),
+        _field("method", TEXT, "%m $request_method", Sensitivity.NONE, Category.USAGE),
+        _field("path", TEXT, "%U $uri", Sensitivity.INDIRECT, Category.USAGE),
+        _field("query", TEXT, "%q $args", Sensitivity.DIRECT, Category.CONTENT),
+        _field("protocol", TEXT, "%H $server_protocol", Sensitivity.NONE, Category.META),
+        _field("status", pa.int16(), "%>s $status", Sensitivity.NONE, Category.USAGE),
+        _field("bytes_sent", pa.int64(), "%b $body_bytes_sent", Sensitivity.NONE, Category.USAGE, "bytes"),
+        _field("referer", TEXT, "%{Referer}i $http_referer", Sensitivity.DIRECT, Category.USAGE),
+        _field("referer_host", TEXT, "%{Referer}i $http_referer", Sensitivity.INDIRECT, Category.USAGE),
+        _field("user_agent", TEXT, "%{User-Agent}i $http_user_agent", Sensitivity.INDIRECT, Category.META),
+        _field("bytes_received", pa.int64(), "%I $request_length", Sensitivity.NONE, Category.USAGE, "bytes"),
+        _field("duration", pa.int64(), "%D $request_time", Sensitivity.NONE, Category.USAGE, "microseconds"),
+        _field("forwarded_for", TEXT, "%{X-Forwarded-For}i $http_x_forwarded_for", Sensitivity.DIRECT, Category.META),
+        _field("cookies", TEXT, "%{Cookie}i $http_cookie", Sensitivity.DIRECT, Category.CONTENT),
     ]
 )
 """The columns that most formats can yield. A parse is asked for some of them; the others are not even interned.
@@ -96,7 +126,7 @@ def column(name: str) -> pa.Field:
     ``cookie_<name>``, an environment variable ``env_<name>``, a note ``note_<name>``, another variable of nginx by its
     name, a field of W3C extended in snake case. What it holds is not known, so it counts as identifying a person.
     """
-    return PARSED.field(name) if name in PARSED.names else _field(name, TEXT, f"${name}", Sensitivity.DIRECT)
+    return PARSED.field(name) if name in PARSED.names else _field(name, TEXT, f"${name}", Sensitivity.DIRECT, Category.CONTENT)
 
 
 KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
@@ -265,5 +295,10 @@ class Partial:
 
 
 def metadata_of(name: str) -> Mapping[str, Any]:
+<<<<<<< HEAD
     """Return what `column` says of one: ``origin``, ``sensitivity`` and, where there is one, ``unit``."""
     return {k.decode(): v.decode() for k, v in (column(name).metadata or {}).items()}
+=======
+    """Return what `PARSED` says of a column: ``origin``, ``sensitivity``, ``category``, and ``unit`` if it has one."""
+    return {k.decode(): v.decode() for k, v in (PARSED.field(name).metadata or {}).items()}
+>>>>>>> main

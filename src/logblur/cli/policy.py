@@ -45,7 +45,7 @@ def show(name: str) -> None:
 @policy.command(epilog="Example: logblur policy explain audience")
 @click.argument("policy", default="audience")
 def explain(policy: str) -> None:
-    """Print what a POLICY (a file or a built-in name) makes of each field, table and visitor."""
+    """Print what a POLICY (a file or a built-in name) makes of each field, kind of personal data, table and visitor."""
     from logblur.policy import load_policy
     from logblur.policy.explain import explain as explained
     from logblur.policy.resolve import resolve
@@ -68,8 +68,14 @@ def _rendered(explanation: Explanation) -> str:
     fields = table("field", "method", "becomes", "columns", "reason")
     for field in explanation.fields:
         fields.add_row(*map(text, (field.name, field.method, field.becomes, ", ".join(field.columns), field.reason)))
+    held = table("category", "data", "becomes", "purpose", "legal basis", "kept")
+    for kind in explanation.held:
+        held.add_row(*map(text, (kind.category, kind.data, kind.becomes, kind.purpose, kind.legal_basis, kind.kept)))
     tables = table("table", "counts", "by", "measures", "min_clients")
+    own = []
     for entry in explanation.tables:
+        if (entry.purpose, entry.legal_basis) != (explanation.purpose, explanation.legal_basis):
+            own.append(f"The table {entry.table.name} is for {entry.purpose}, on the basis of {entry.legal_basis}.")
         plan = entry.table
         counts, by, measures = f"{plan.where}: {entry.counts}", ", ".join(plan.by), ", ".join(plan.measures)
         tables.add_row(*map(text, (plan.name, counts, by, measures, str(plan.min_clients))))
@@ -87,8 +93,10 @@ def _rendered(explanation: Explanation) -> str:
     console.print()
     console.print(fields)
     console.print()
+    console.print(held)
+    console.print()
     console.print(tables if explanation.tables else text("no tables: for records alone, which stay personal data"))
     console.print()
-    for sentence in explanation.tokens:
+    for sentence in (*own, *explanation.tokens):
         console.print(text(sentence), soft_wrap=True)
     return "".join(f"{line.rstrip()}\n" for line in page.getvalue().splitlines())

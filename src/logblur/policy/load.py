@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from logblur.errors import PolicyError
-from logblur.policy.model import Fields, Input, Policy, Table, Visitor, rules_of
+from logblur.policy.model import Balancing, Controller, Fields, Input, Policy, Table, Visitor, rules_of
 from logblur.policy.nearest import nearest
 
 BUILT_IN: Final = ("audience", "strict", "records")
@@ -27,6 +27,8 @@ _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _UNKEYED: Final = frozenset({"hash", "md5", "sha1", "sha256", "sha512", "blake2", "blake2b", "blake3", "crc32"})
 _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "input": Input,
+    "controller": Controller,
+    "balancing": Balancing,
     "fields": Fields,
     "visitor": Visitor,
     "table": Table,

@@ -61,6 +61,40 @@ def _line(value: str) -> str:
     return value
 
 
+LANGUAGES: Final = ("lv", "en", "de")
+"""Languages of the texts that follow from a policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words for people, printed as they stand: one line in whatever language, or one for each of some languages."""
+
+    texts: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        known = dict(self.texts)
+        return known.get("en") or self.texts[0][1]
+
+    def written(self) -> str | dict[str, str]:
+        """Return them as the file says them."""
+        return self.texts[0][1] if self.texts[0][0] == "" else dict(self.texts)
+
+    def to(self, language: str) -> str | None:
+        """Return them for a text in one of `LANGUAGES`; None where they are said in others alone."""
+        known = dict(self.texts)
+        return known.get(language, known.get(""))
+
+
+def _words(value: Any) -> Words:
+    if isinstance(value, str):
+        return Words((("", _line(value)),))
+    if not isinstance(value, dict) or not value or not value.keys() <= set(LANGUAGES):
+        raise ValueError('should be one line of text, or one a language, such as { lv = "…", en = "…", de = "…" }')
+    if not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("should have one line of text for each language")
+    return Words(tuple((language, _line(value[language])) for language in LANGUAGES if language in value))
+
+
 def _site(value: str) -> str:
     return _line(value) if value else value
 
@@ -84,6 +118,12 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Line = Annotated[str, AfterValidator(_line)]
+Text = Annotated[Words, PlainValidator(_words), PlainSerializer(Words.written)]
+LegalBasis = Literal[
+    "consent", "contract", "legal-obligation", "vital-interests", "public-task", "legitimate-interests"
+]
+"""The grounds of GDPR Art. 6(1), points a to f in this order."""
+
 Zone = Annotated[str, AfterValidator(_zone)]
 Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct)]
 
@@ -93,9 +133,11 @@ class _Model(BaseModel):
 
 
 class Rule(_Model):
-    """How one field is treated, and why that may be done."""
+    """How one field is treated, and why that may be done. Purpose and ground are the policy's unless it has its own."""
 
     reason: Line | None = None
+    purpose: Text | None = None
+    legal_basis: LegalBasis | None = None
 
 
 class Drop(Rule):
@@ -213,13 +255,37 @@ class Visitor(_Model):
 
 
 class Table(_Model):
-    """One published table: ``[[table]]``. ``by`` is the roll-up order, the last column first."""
+    """One published table: ``[[table]]``. ``by`` is the roll-up order, the last column first.
+
+    Purpose and ground are the policy's unless the table has its own.
+    """
 
     name: Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=64)]
     where: str
     by: Names
     measures: Names
     min_clients: Annotated[int, Field(ge=2, le=MOST_CLIENTS)]
+    purpose: Text | None = None
+    legal_basis: LegalBasis | None = None
+
+
+class Controller(_Model):
+    """Who decides on the processing, and how people reach them: ``[controller]``."""
+
+    name: Line | None = None
+    address: Line | None = None
+    contact: Line | None = None
+    dpo: Line | None = None
+    authority: Text | None = None
+
+
+class Balancing(_Model):
+    """Why legitimate interests prevail: ``[balancing]``. What only the controller can say."""
+
+    interest: Text | None = None
+    necessity: Text | None = None
+    impact: Text | None = None
+    safeguards: Text | None = None
 
 
 class Policy(_Model):
@@ -227,12 +293,18 @@ class Policy(_Model):
 
     version: Annotated[int, Field(ge=1, le=1)]
     name: Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\z", max_length=64)]
-    purpose: Line
-    legal_basis: Literal[
-        "consent", "contract", "legal-obligation", "vital-interests", "public-task", "legitimate-interests"
-    ]
+    purpose: Text
+    legal_basis: LegalBasis
     retention: Annotated[Duration, PlainValidator(_duration), PlainSerializer(str)]
+    recipients: Annotated[tuple[Text, ...], Field(strict=False)] | None = None
+    controller: Controller = Controller()
+    balancing: Balancing = Balancing()
     input: Input = Input()
     fields: Fields
     visitor: Visitor = Visitor()
     tables: Annotated[tuple[Table, ...], Field(strict=False, alias="table")] = ()
+
+    def grounds(self) -> frozenset[str]:
+        """Return every legal basis that it names, for itself, a field or a table."""
+        own = (rule.legal_basis for rule in (*self.fields.named().values(), *self.tables))
+        return frozenset({self.legal_basis, *filter(None, own)})
