@@ -126,7 +126,9 @@ def column(name: str) -> pa.Field:
     ``cookie_<name>``, an environment variable ``env_<name>``, a note ``note_<name>``, another variable of nginx by its
     name, a field of W3C extended in snake case. What it holds is not known, so it counts as identifying a person.
     """
-    return PARSED.field(name) if name in PARSED.names else _field(name, TEXT, f"${name}", Sensitivity.DIRECT, Category.CONTENT)
+    if name in PARSED.names:
+        return PARSED.field(name)
+    return _field(name, TEXT, f"${name}", Sensitivity.DIRECT, Category.CONTENT)
 
 
 KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
@@ -295,10 +297,5 @@ class Partial:
 
 
 def metadata_of(name: str) -> Mapping[str, Any]:
-<<<<<<< HEAD
-    """Return what `column` says of one: ``origin``, ``sensitivity`` and, where there is one, ``unit``."""
+    """Return what `column` says of one: ``origin``, ``sensitivity``, ``category``, and ``unit`` if it has one."""
     return {k.decode(): v.decode() for k, v in (column(name).metadata or {}).items()}
-=======
-    """Return what `PARSED` says of a column: ``origin``, ``sensitivity``, ``category``, and ``unit`` if it has one."""
-    return {k.decode(): v.decode() for k, v in (PARSED.field(name).metadata or {}).items()}
->>>>>>> main
