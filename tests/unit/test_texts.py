@@ -10,11 +10,12 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.property.strategies import policies
 
 from logblur.cli import main
 from logblur.policy import Policy, load_policy
 from logblur.policy.gaps import gaps
-from logblur.policy.load import BUILT_IN, decode, validate
+from logblur.policy.load import BUILT_IN, decode
 from logblur.policy.model import LANGUAGES, Duration, Fields, LegalBasis, rules_of
 from logblur.policy.resolve import resolve
 from logblur.privacy.document import Document, Item, Language, Section, render
@@ -105,35 +106,6 @@ def test_a_time_is_said_as_the_language_does(count: int, lv: str, en: str, de: s
 
 
 # What is named is what is kept
-
-
-METHODS = {name: [*rules_of(name), None] for name in Fields.model_fields}
-EXTRA: dict[str, dict[str, Any]] = {
-    "truncate": {"ipv4_prefix": 16, "ipv6_prefix": 32},
-    "keep": {"reason": "why not"},
-    "pseudonym": {"reason": "why not"},
-}
-
-
-@st.composite
-def policies(draw: st.DrawFn) -> Policy:
-    """A policy with any method for any field, and tables of the columns that come of them."""
-    fields = {}
-    for name, methods in METHODS.items():
-        method = draw(st.sampled_from(methods))
-        if method is not None:
-            fields[name] = {"method": method} | EXTRA.get(method, {})
-    document: dict[str, Any] = {
-        "version": 1, "name": "drawn", "purpose": "x", "retention": "1 month", "fields": fields,
-        "legal_basis": draw(st.sampled_from([b for b in get_args(LegalBasis) if b != "consent"])),
-        "visitor": {"from": draw(st.sampled_from([["remote_addr"], ["user_agent"], ["remote_addr", "user_agent"]]))},
-    }  # fmt: skip
-    columns = resolve(validate(document)).columns
-    if columns and fields.get("time", {}).get("method", "drop") != "drop":
-        by = draw(st.lists(st.sampled_from(columns), min_size=1, max_size=4, unique=True))
-        table = {"name": "t", "where": "all", "by": by, "measures": ["requests"], "min_clients": 5}
-        document["table"] = [table]
-    return validate(document)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
