@@ -87,7 +87,7 @@ def test_a_cookie_is_found_in_the_header(cookies: str | None, consents: bool) ->
 
 
 def test_an_objection_outweighs_consent_and_silence_is_none() -> None:
-    """Who consents and objects is restricted; who says nothing is, where consent is asked for; not logged is silence."""
+    """Who consents and objects is restricted; so is silence, and what is not logged, where consent is asked for."""
     columns = {"http_sec_gpc": column("1", "1", None, "0"), "cookie_choice": column("yes", "no", "yes", None)}
     both = signals((("cookie_choice", ("y*",)),), (("http_sec_gpc", ("1",)),))
     assert restricted(columns, both, 4).tolist() == [True, True, False, True]
@@ -138,13 +138,13 @@ def test_what_rests_on_consent_is_dropped_without_it(tmp_path: Path) -> None:
     """Under consent as the policy's ground a request without it says nothing but that it was made, and when."""
     found = rows(tmp_path, policy(CONSENT, '"consent"'))
     assert [(r["path"], r["requests"]) for r in found] == [("(none)", 3), ("/page", 3)]
-    none = [r for r in found if r["path"] == "(none)"][0]
+    none = found[0]
     assert (none["network"], none["browser"], none["status"]) == ("(none)", "(none)", "(none)")
 
 
 def test_the_check_above_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: where no request is seen as restricted, all of them say everything."""
-    monkeypatch.setattr("logblur.protect.door.restricted", lambda columns, signals, rows: np.zeros(rows, np.bool_))
+    monkeypatch.setattr("logblur.protect.door.restricted", lambda *given: np.zeros(given[-1], np.bool_))
     assert [(r["path"], r["requests"]) for r in rows(tmp_path, policy(CONSENT, '"consent"'))] == [("/page", 6)]
 
 
