@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # a run with nothing new needs none of these
     import pyarrow as pa
 
     from logblur.dataset.partials import PartialFile
+    from logblur.parse import Parser
     from logblur.protect.door import TokenKeys
     from logblur.sources.blocks import BlockReader
 
@@ -128,9 +129,7 @@ class Workers:
 
     def _work(self, pull: Callable[[], Block | None], form: Format, agents: _Agents) -> Segment:
         """Parse blocks until the segment ends; settle whenever the parser is full, and at the end."""
-        from logblur.parse import Parser
-
-        parser = Parser(form, self._days.fields, latest_us=self._latest_us)
+        parser = self._parser(form)
         segment, known = Segment(), 0
         while (block := pull()) is not None:
             parser.feed(block)
@@ -142,6 +141,11 @@ class Workers:
                 known = 0
         segment.add(self._settle(parser.take()))
         return segment
+
+    def _parser(self, form: Format) -> Parser:
+        from logblur.parse import Parser
+
+        return Parser(form, self._days.fields, latest_us=self._latest_us, local=self._days.plan.log_zone)
 
     def _settle(self, parsed: Parsed) -> Segment:
         """Turn parsed rows into partials on disk, each day by the Plan it opened with."""
@@ -184,10 +188,9 @@ class Workers:
         self._rehearsed = True
         from logblur.aggregate import aggregate, merge, release
         from logblur.dataset import publish  # noqa: F401 - loaded here, needed at the end
-        from logblur.parse import Parser
 
         plan = self._days.plan
-        parser = Parser(form, self._days.fields, latest_us=self._latest_us)
+        parser = self._parser(form)
         parser.feed(Block.of(first.data[: min(first.size, _FEW_BYTES)].tobytes()))
         rows = self._protect(parser.take().batch, plan, lambda _: bytes(range(16)))
         for partial in aggregate(rows, plan):
