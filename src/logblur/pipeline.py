@@ -335,7 +335,7 @@ class _Run:
         """Parse blocks until the segment ends; settle whenever the parser is full, and at the end."""
         from logblur.parse import Parser
 
-        parser = Parser(form, self.fields, latest_us=self.latest_us)
+        parser = Parser(form, self.fields, latest_us=self.latest_us, local=self.plan.log_zone)
         segment, known = _Segment(), 0
         while (block := pull()) is not None:
             parser.feed(block)
@@ -404,7 +404,7 @@ class _Run:
         from logblur.dataset import publish  # noqa: F401 - loaded here, needed at the end
         from logblur.parse import Parser
 
-        parser = Parser(form, self.fields, latest_us=self.latest_us)
+        parser = Parser(form, self.fields, latest_us=self.latest_us, local=self.plan.log_zone)
         parser.feed(Block.of(first.data[: min(first.size, _FEW_BYTES)].tobytes()))
         rows = self._protect(parser.take().batch, self.plan, lambda _: bytes(range(16)))
         for partial in aggregate(rows, self.plan):

@@ -37,6 +37,7 @@ class Reason(IntEnum):
     FUTURE_TIME = 6
     BAD_STATUS = 7
     BAD_BYTES = 8
+    BAD_DURATION = 9
 
     @property
     def text(self) -> str:
@@ -105,12 +106,30 @@ PARSED: Final[pa.Schema] = pa.schema(
         _field("referer", TEXT, "%{Referer}i $http_referer", Sensitivity.DIRECT, Category.USAGE),
         _field("referer_host", TEXT, "%{Referer}i $http_referer", Sensitivity.INDIRECT, Category.USAGE),
         _field("user_agent", TEXT, "%{User-Agent}i $http_user_agent", Sensitivity.INDIRECT, Category.META),
+        _field("bytes_received", pa.int64(), "%I $request_length", Sensitivity.NONE, Category.USAGE, "bytes"),
+        _field("duration", pa.int64(), "%D $request_time", Sensitivity.NONE, Category.USAGE, "microseconds"),
+        _field("forwarded_for", TEXT, "%{X-Forwarded-For}i $http_x_forwarded_for", Sensitivity.DIRECT, Category.META),
+        _field("cookies", TEXT, "%{Cookie}i $http_cookie", Sensitivity.DIRECT, Category.CONTENT),
     ]
 )
-"""Every column that parsing can yield. A parse is asked for some of them; the others are not even interned.
+"""The columns that most formats can yield. A parse is asked for some of them; the others are not even interned.
 
 ``referer_host`` is the host of the referrer alone, so that a policy that keeps domains never reads whole referrers.
+What else a server logs is text, named as nginx names it, whatever server wrote it: see `column`.
 """
+
+
+def column(name: str) -> pa.Field:
+    """Return the Arrow field of a column that parsing can yield, one of `PARSED` or any other.
+
+    Any other is text: a request header ``http_<name>``, a response header ``sent_http_<name>``, a cookie
+    ``cookie_<name>``, an environment variable ``env_<name>``, a note ``note_<name>``, another variable of nginx by its
+    name, a field of W3C extended in snake case. What it holds is not known, so it counts as identifying a person.
+    """
+    if name in PARSED.names:
+        return PARSED.field(name)
+    return _field(name, TEXT, f"${name}", Sensitivity.DIRECT, Category.CONTENT)
+
 
 KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
     "hour": pa.int8(),
@@ -191,11 +210,13 @@ class Block:
         data: uint8; the lines, each ended by a newline, then `PAD` newlines that belong to no line.
         size: Bytes of lines in ``data``, without the padding.
         offset: Where the first line starts in the *decompressed* stream, bytes.
+        directives: The ``#Fields`` and ``#Date`` lines in force at its first line, for formats that follow them.
     """
 
     data: npt.NDArray[np.uint8]
     size: int
     offset: int
+    directives: bytes = b""
 
     def __post_init__(self) -> None:
         if len(self.data) < self.size + PAD or (self.size and self.data[self.size - 1] != 10):
@@ -276,5 +297,5 @@ class Partial:
 
 
 def metadata_of(name: str) -> Mapping[str, Any]:
-    """Return what `PARSED` says of a column: ``origin``, ``sensitivity``, ``category``, and ``unit`` if it has one."""
-    return {k.decode(): v.decode() for k, v in (PARSED.field(name).metadata or {}).items()}
+    """Return what `column` says of one: ``origin``, ``sensitivity``, ``category``, and ``unit`` if it has one."""
+    return {k.decode(): v.decode() for k, v in (column(name).metadata or {}).items()}

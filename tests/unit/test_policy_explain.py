@@ -78,14 +78,14 @@ def test_gaps_are_what_the_texts_need() -> None:
     """Controller, contact, recipients and, for legitimate interests, the balancing; nothing where all is said."""
     text = builtin_text("audience")
     policy = decode(text.encode())
-    keys = ["controller.name", "controller.contact", "recipients"]
+    keys = ["controller.name", "controller.contact", "recipients", "transfers"]
     assert [gap.key for gap in gaps(policy)] == [
         *keys,
         *(f"balancing.{k}" for k in ("interest", "necessity", "impact")),
     ]
     public = text.replace('"legitimate-interests"', '"public-task"')
     assert [gap.key for gap in gaps(decode(public.encode()))] == keys
-    whole = 'recipients = []\n[controller]\nname = "SIA Piemērs"\ncontact = "dati@example.org"\n[input]'
+    whole = 'recipients = []\ntransfers = []\n[controller]\nname = "SIA Piemērs"\ncontact = "dati@example.org"\n[input]'
     assert gaps(decode(public.replace("[input]", whole).encode())) == ()
 
 

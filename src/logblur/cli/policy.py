@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from logblur.cli.options import format_option, policy_option
 from logblur.cli.words import printable, put, say
 
 if TYPE_CHECKING:
@@ -52,6 +53,51 @@ def explain(policy: str) -> None:
 
     said = load_policy(policy)
     put(_rendered(explained(said, resolve(said))))
+
+
+@policy.command(epilog="Example: logblur policy diff audience strict")
+@click.argument("before")
+@click.argument("after")
+def diff(before: str, after: str) -> None:
+    """Say what changes for the people concerned when policy AFTER takes the place of policy BEFORE.
+
+    A line begins with + where more of people is kept, shown or told, with - where less is, else with a space.
+    """
+    from logblur.policy import load_policy
+    from logblur.policy.diff import diff as differences
+
+    signs = {"more": "+", "less": "-", "other": " "}
+    changes = differences(load_policy(before), load_policy(after))
+    put("".join(f"{signs[change.effect]} {printable(str(change))}\n" for change in changes))
+    if not changes:
+        say("nothing changes for the people concerned")
+
+
+@policy.command(epilog="Example: logblur policy simulate sample_logs")
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+@policy_option
+@format_option
+@click.pass_context
+def simulate(context: click.Context, logs: tuple[str, ...], policy: str, format_: str | None) -> None:
+    """Say what a run over these logs would publish and roll up under a policy, and write nothing.
+
+    The numbers are exact and for whoever holds the logs: do not publish them.
+    """
+    from logblur.policy import load_policy
+    from logblur.simulation import simulate as simulated
+
+    found = simulated(logs, policy=load_policy(policy), format=format_, on_notice=say)
+    lines = [f"{'table':20}{'days':>8}{'withheld':>10}{'rows':>10}{'requests':>12}{'rolled up':>12}"]
+    for name, table in found.tables.items():
+        share = table.rolled_up / table.requests if table.requests else 0.0
+        lines.append(f"{name:20}{table.days:8,}{table.withheld:10,}{table.rows:10,}{table.requests:12,}{share:12.1%}")
+    put("".join(f"{line}\n" for line in lines))
+    summary = found.summary
+    say(f"{summary.rows:,} of {summary.lines:,} lines would count; nothing was written")
+    for error in summary.errors:
+        say(str(error))
+    if summary.errors:
+        context.exit(summary.errors[0].exit_code)
 
 
 def _rendered(explanation: Explanation) -> str:

@@ -21,12 +21,13 @@ def gaps(policy: Policy) -> tuple[Gap, ...]:
     """Return what must be said before notice, record and balance are whole.
 
     Source:
-        GDPR Art. 13(1)(a) and (e), Art. 30(1)(a) and (d); Art. 6(1)(f) with recital 47 for the balancing.
+        GDPR Art. 13(1)(a), (e) and (f), Art. 30(1)(a), (d) and (e); Art. 6(1)(f) with recital 47 for the balancing.
     """
     needed: dict[str, tuple[object, str]] = {
         "controller.name": (policy.controller.name, "who decides on the processing"),
         "controller.contact": (policy.controller.contact, "where people turn to"),
         "recipients": (policy.recipients, "who else receives the data, processors too; [] where nobody does"),
+        "transfers": (policy.transfers, "third countries and safeguards; [] where there are none"),
     }
     if "legitimate-interests" in policy.grounds():
         balancing = policy.balancing

@@ -297,6 +297,7 @@ class Policy(_Model):
     legal_basis: LegalBasis
     retention: Annotated[Duration, PlainValidator(_duration), PlainSerializer(str)]
     recipients: Annotated[tuple[Text, ...], Field(strict=False)] | None = None
+    transfers: Annotated[tuple[Text, ...], Field(strict=False)] | None = None
     controller: Controller = Controller()
     balancing: Balancing = Balancing()
     input: Input = Input()

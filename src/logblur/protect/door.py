@@ -36,8 +36,8 @@ RECORD_COLUMNS: Final = ("remote_addr", "remote_user")
 """Fields that a policy can let out line by line, as a pseudonym or, with a reason, as they are."""
 
 _STATUS: Final[Mapping[str, Callable[[int], str]]] = {
-    "status": str,
-    "status_class": lambda status: f"{status // 100}xx",
+    "status": lambda status: str(status) if status else NONE,
+    "status_class": lambda status: f"{status // 100}xx" if status else NONE,
     "complete": lambda status: {200: "yes", 206: "part"}.get(status, NONE),
 }
 _KINDS: Final = {"page": 0, "asset": 1, "download": 2}
@@ -215,12 +215,17 @@ def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
     numbers: dict[str, int] = {NONE: -1}
     domains = np.array([numbers.setdefault(v, len(numbers)) for v in values("referrer_domain", NONE)])
     own = np.array([numbers.setdefault(v, len(numbers)) for v in values("own_domain", NONE)])
-    status = np.asarray(rows.batch.column("status")) if rows.has("status") else np.zeros(count, np.int16)
+    status = _status(rows) if rows.has("status") else np.zeros(count, np.int16)
     kernels.universes(
         codes("agent"), bots, status, codes("file_kind"), kinds,
         codes("referrer_domain"), engines, domains, codes("own_domain"), own, out,
     )  # fmt: skip
     return out
+
+
+def _status(rows: _Rows) -> npt.NDArray[np.int16]:
+    """Return the statuses; 0 where there was no response."""
+    return np.asarray(rows.batch.column("status").fill_null(0))
 
 
 def _bytes(rows: _Rows) -> pa.Array:
@@ -239,8 +244,9 @@ def _column(name: str, rows: _Rows) -> pa.Array:
     if name == "hour":
         return pa.array(rows.times.hours)
     if name in _STATUS and rows.has("status"):
-        status = np.asarray(rows.batch.column("status"))
-        return _rebuilt(_Coded(status, pa.array([_STATUS[name](s) for s in range(1000)], pa.string()), spare=True))
+        return _rebuilt(
+            _Coded(_status(rows), pa.array([_STATUS[name](s) for s in range(1000)], pa.string()), spare=True)
+        )
     if name == "network" and rows.addresses is not None:
         found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
         return _rebuilt(_Coded(coded["remote_addr"].codes, found))
