@@ -37,6 +37,12 @@ def lint(policy: Policy) -> None:
                 raise PolicyError(_finer("IPv4", bits, FINEST_IPV4), path=f"fields.{name}.ipv4_prefix")
             case Truncate(reason=None, ipv6_prefix=bits) if bits > FINEST_IPV6:
                 raise PolicyError(_finer("IPv6", bits, FINEST_IPV6), path=f"fields.{name}.ipv6_prefix")
+    client = policy.input.client_address
+    if client.field != "remote_addr" and not client.trusted_proxies:
+        raise PolicyError(
+            f'anybody can write {client.field}: say which proxies are believed, such as ["10.0.0.0/8"]',
+            path="input.client_address.trusted_proxies",
+        )
     seen: set[str] = set()
     for number, table in enumerate(policy.tables):
         _lint_table(table, f"table[{number}]")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
@@ -232,6 +233,31 @@ def rules_of(field: str) -> dict[str, type[Rule]]:
     return {get_args(rule.model_fields["method"].annotation)[0]: rule for rule in rules}
 
 
+def _network(value: str) -> str:
+    try:
+        network = ip_network(value)
+    except ValueError:
+        raise ValueError(
+            'should be an address or a network such as "10.0.0.0/8", no bit set behind its prefix'
+        ) from None
+    if network.prefixlen < (8 if network.version == 4 else 7):
+        raise ValueError("trusts so many that a sender could name whatever client he likes; name the proxies")
+    return value
+
+
+class ClientAddress(_Model):
+    """Where the client's address stands: ``[input] client_address``.
+
+    A list of hops is believed only as far as trusted proxies wrote it: it is read from the right past them, and only
+    where ``remote_addr`` is one of them (or is not logged). ``unix:`` trusts what comes through a socket.
+    """
+
+    field: Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=64)] = "remote_addr"
+    trusted_proxies: Annotated[
+        tuple[Literal["unix:"] | Annotated[str, AfterValidator(_network)], ...], Field(strict=False)
+    ] = ()
+
+
 class Input(_Model):
     """How logs are read: ``[input]``."""
 
@@ -239,6 +265,7 @@ class Input(_Model):
     site: Annotated[str, AfterValidator(_site)] = ""
     timezone: Zone = "UTC"
     log_timezone: Zone = "UTC"
+    client_address: ClientAddress = ClientAddress()
     max_rejects: Annotated[float, Field(ge=0, le=1)] = 0.05
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from logblur.errors import PolicyError
 from logblur.policy.lint import lint
 from logblur.policy.model import Policy, Table, Truncate
-from logblur.policy.plan import Method, Plan, TablePlan
+from logblur.policy.plan import Client, Method, Plan, TablePlan
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
 _AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
@@ -77,9 +77,10 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         name=policy.name,
         digest="",
         methods=methods,
-        fields=_parsed(methods, policy.visitor.from_),
+        fields=_parsed(methods, {"remote_addr", policy.input.client_address.field, *policy.visitor.from_}),
         columns=tuple(column for column in KEY_TYPES if not _lacking(column, methods)),
         tables=tuple(TablePlan(t.name, t.where, t.by, t.measures, t.min_clients) for t in policy.tables),
+        client=Client(policy.input.client_address.field, policy.input.client_address.trusted_proxies),
         visitor_from=policy.visitor.from_,
         ipv4_prefix=prefixes[0],
         ipv6_prefix=prefixes[1],
@@ -122,11 +123,11 @@ def _check(table: Table, path: str, methods: Mapping[str, Method]) -> None:
         )
 
 
-def _parsed(methods: Mapping[str, Method], visitor_from: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the columns that a run reads, in the schema's order."""
+def _parsed(methods: Mapping[str, Method], counted: set[str]) -> tuple[str, ...]:
+    """Return the columns that a run reads, in the schema's order, others behind; ``counted`` whatever the methods."""
     named = {"referer_host" if name == "referer" else name for name, method in methods.items() if method != "drop"}
-    wanted = named | {"time", "remote_addr"} | set(visitor_from)
-    return tuple(name for name in PARSED.names if name in wanted)
+    wanted = named | {"time"} | counted
+    return (*(name for name in PARSED.names if name in wanted), *sorted(wanted - set(PARSED.names)))
 
 
 def _digest(plan: Plan) -> str:

@@ -20,7 +20,8 @@ import pyarrow as pa
 
 from logblur.policy.plan import Plan
 from logblur.protect import kernels
-from logblur.protect.addresses import Addresses, buffers_of, networks, parse_addresses
+from logblur.protect.addresses import Addresses, buffers_of, networks
+from logblur.protect.clients import clients
 from logblur.protect.hosts import sites
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
@@ -90,15 +91,18 @@ def protect(
     coded = {name: _coded(batch.column(name)) for name in batch.schema.names if _is_text(batch.schema.field(name).type)}
     times = local_times(np.asarray(batch.column("time").cast(pa.int64())), plan.zone)
     keys = [token_keys(day) for day in times.dates]
-    addresses = parse_addresses(coded["remote_addr"].values) if "remote_addr" in coded else None
+    client = clients(batch, plan.client)
+    if client is not None:
+        coded["remote_addr"] = _Coded(client.codes, client.texts, spare=True)
+    addresses = None if client is None else client.addresses
     rows = _Rows(batch, plan, templates, coded, addresses, times, keys)
-    visitors, clients = _tokens(rows)
+    visitors, counted = _tokens(rows)
     out: dict[str, pa.Array] = {
         "date": pa.array(times.days),
         "universe": pa.array(_universes(rows)),
         "bytes": _bytes(rows),
         "visitor": pa.array(visitors),
-        "client": pa.array(clients),
+        "client": pa.array(counted),
     } | {name: _column(name, rows) for name in columns}
     no_address = 0
     if addresses is not None:
@@ -249,7 +253,7 @@ def _column(name: str, rows: _Rows) -> pa.Array:
         )
     if name == "network" and rows.addresses is not None:
         found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
-        return _rebuilt(_Coded(coded["remote_addr"].codes, found))
+        return _rebuilt(_Coded(coded["remote_addr"].codes, found, spare=True))
     if name == "path" and "path" in coded:
         return _rebuilt(_Coded(coded["path"].codes, rows.templates.of(coded["path"].values)))
     if name == "site":
@@ -272,7 +276,7 @@ def _identifier(name: str, rows: _Rows) -> _Coded:
     column = rows.coded[name]
     if method == "keep":
         kept = [NONE if v is None else re.sub(r"^\(", "%28", v) for v in column.values.to_pylist()]
-        return _Coded(column.codes, pa.array(kept, pa.string()))
+        return _Coded(column.codes, pa.array(kept, pa.string()), column.spare)
     if name == "remote_addr" and rows.addresses is not None:
         found = rows.addresses
         halves = zip(found.high.tolist(), found.low.tolist(), found.family.tolist(), strict=True)
