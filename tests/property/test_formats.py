@@ -51,8 +51,11 @@ DECIMALS = [
 URLS = ["/", "/a?b#c", "https://www.example.com:80/x?y", "https://example.com", "?q", "-", "", "example.com:443", "*"]
 ADDRESSES = ["192.0.2.7:80", "[2001:db8::1]:443", "[2001:db8::1]", "2001:db8::1", "192.0.2.7", "unix:", ":", "[", "]:1",
              "2001:db8::1:51000", "-", "", "[]:", "a]b:1"]  # fmt: skip
-TEXTS = ["-", "", "a", "a b", '"', '""', '"a b"', '"a ""b"" c"', '"a', 'a"', "%20%41+", "a+b%2", "\\", '\\"', "\\u00e9",
-         "\\ud83d\\ude00", "\\ud800", "\\n\\/", "  x", "caf\xe9", "%2520a+b"]  # fmt: skip
+TEXTS = [
+    "-", "", "a, b", "a, b : c", "a : b", "a ,b", ", ", " : ", "a", "a b", '"', '""', '"a b"', '"a ""b"" c"', '"a',
+    'a"',
+    "%20%41+", "a+b%2", "\\", '\\"', "\\u00e9", "\\ud83d\\ude00", "\\ud800", "\\n\\/", "  x", "caf\xe9", "%2520a+b",
+]  # fmt: skip
 SEPARATORS = [b" ", b", ", b"\t", b" | ", b'" "', b"] [", b'"', b"}", b"a long literal between two fields"]
 
 
@@ -88,7 +91,7 @@ def formats(draw):
         if kind is Kind.REQUEST and any(f.kind is Kind.URL and f.name for f in fields):
             name = ""
         escape, quoted = draw(st.sampled_from(list(Escape))), draw(st.booleans())
-        fields.append(Field(name, kind, escape, quoted, layout, draw(st.booleans())))
+        fields.append(Field(name, kind, escape, quoted, layout, *draw(st.tuples(st.booleans(), st.booleans()))))
         values.append(choices)
     ends = st.sampled_from([b"", *SEPARATORS])
     literals = [

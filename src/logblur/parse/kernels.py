@@ -26,7 +26,7 @@ NEWLINE, SPACE, QUOTE, BACKSLASH, TAB, CR, NUMBER_SIGN, DASH = (np.uint8(c) for 
 SLASH, COLON, QUESTION, DOT, UNDERSCORE, PLUS, COMMA, LETTER_Z = (np.uint8(c) for c in b"/:?._+,Z")
 LEFT_BRACKET, RIGHT_BRACKET = np.uint8(0x5B), np.uint8(0x5D)
 TOO_LONG, TOO_FEW, UNCLOSED, TRAILING, BAD_TIME, FUTURE, BAD_STATUS, BAD_BYTES, BAD_DURATION = range(1, 10)
-BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED = 1, 2, 4, 8
+BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED, LISTED = 1, 2, 4, 8, 16
 NO_TIME = -(1 << 62)
 MONTHS = np.array([int.from_bytes(m, "little") for m in b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()])
 HTTP = U(int.from_bytes(b"HTTP/", "little"))
@@ -77,6 +77,16 @@ def closing_quote(buffer, at, end):
     return at
 
 
+@inline
+def within_list(buffer, at, start):
+    """Whether the space here stands between two items of a list: behind a comma, or around a lone colon."""
+    if at > start and buffer[at - 1] == COMMA:
+        return True
+    if buffer[at + 1] == COLON and buffer[at + 2] == SPACE:
+        return True
+    return at > start + 1 and buffer[at - 1] == COLON and buffer[at - 2] == SPACE
+
+
 @kernel
 def find_fields(
     buffer, begin, end, pool, limits, heads, masks, stops, modes, widths, required, open_end, max_line,
@@ -118,7 +128,7 @@ def find_fields(
             stop, width, mode = stops[field], widths[field], modes[field]
             literal = field + 1
             length = limits[literal + 1] - limits[literal]
-            if mode >= PADDED:
+            if mode & PADDED:
                 while buffer[position] == SPACE:
                     position += 1
             start = position
@@ -152,6 +162,8 @@ def find_fields(
                     while back > start and buffer[back - 1] == BACKSLASH:
                         back -= 1
                     escaped = (position - back) % 2 == 1
+                elif mode & LISTED:
+                    escaped = within_list(buffer, position, start)
                 if not escaped:
                     if literal_at(buffer, position, pool, limits[literal], length, heads[literal], masks[literal]):
                         break

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind
+from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
 from logblur.formats.times import program
 from logblur.jit import Bytes, Codes, Ints, Words, grown
 from logblur.parse import kernels
@@ -147,20 +147,37 @@ class Parser:
 
     def feed(self, block: Block) -> None:
         """Add the lines of a block. Never raises, whatever the bytes."""
-        forms = [self.format, *self.format.alternatives]
-        data, size = block.data, block.size
-        refused, why = self._read(forms[0], data, size, count_directives=True)
-        for form in forms[1:]:
+        if not self.format.follows_fields:
+            self._feed(block, self.format)
+            return
+        data = block.data[: block.size].tobytes()
+        for begin, end, directives in w3c.runs(data, block.directives):
+            lines = data[begin:end]
+            part = block if len(lines) == block.size else Block.of(lines, block.offset + begin)
+            self._feed(part, w3c.in_force(self.format, directives, lines))
+
+    def _feed(self, block: Block, form: Format) -> None:
+        """Add the lines of a block, which are of this format or of one of its alternatives."""
+        refused, why = self._read(form, block.data, block.size, count_directives=True)
+        if form.header and len(refused):
+            named = np.array([self._begins(block, at, form.header) for at in refused.tolist()])
+            self.directives += int(np.count_nonzero(named))
+            refused, why = refused[~named], why[~named]
+        for other in form.alternatives:
             again = np.flatnonzero(~np.isin(why, list(_FINAL)))
             if not len(again):
                 break
             lines, begins = _gathered(block, refused[again])
-            at, _ = self._read(form, lines, int(begins[-1]), count_directives=False)
+            at, _ = self._read(other, lines, int(begins[-1]), count_directives=False)
             left = np.concatenate([again[np.searchsorted(begins, at)], np.flatnonzero(np.isin(why, list(_FINAL)))])
             left.sort()
             refused, why = refused[left], why[left]
         self._rejects.append((refused + block.offset, why))
         self.rejects += len(refused)
+
+    @staticmethod
+    def _begins(block: Block, at: int, header: bytes) -> bool:
+        return block.data[at : at + len(header)].tobytes() == header
 
     def _read(self, form: Format, data: Bytes, size: int, *, count_directives: bool) -> tuple[Ints, Bytes]:
         """Add the lines that fit one format; return where the others start and why they do not fit, in order."""

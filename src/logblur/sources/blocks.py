@@ -6,14 +6,16 @@ Lines are cut here and nowhere else, so that no later stage needs to know of a b
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from logblur.errors import InputError
+from logblur.formats.w3c import updated
 from logblur.schema import PAD, Block
-from logblur.sources.open import TAIL, LogContent
+from logblur.sources.open import TAIL, LogContent, Stream
 
 BLOCK_SIZE: Final = 2 << 20
 """Bytes of lines in a block: stays in the second-level cache while the kernels pass over it column by column."""
@@ -90,8 +92,21 @@ class BlockReader:
         self._segment_left = 0
         self._offset = start
         self._tail = b""
+        self._directives: bytes | None = None
         self._waiting = self._at_end = self._stopped = False
         self.next_segment()
+
+    def follow_directives(self, first: Block) -> Block:
+        """Return a block, the last that was read, with the directives in force at its start; later ones have theirs.
+
+        For formats that follow ``#Fields`` and ``#Date``. What stands before the block is read once more for them.
+        """
+        with self._lock:
+            before = b""
+            if first.offset and self._content.rereadable:
+                before = _directives_before(self._content.stream(0), first.offset)
+            self._directives = updated(first.data[: first.size].tobytes(), before)
+        return replace(first, directives=before)
 
     @property
     def offset(self) -> int:
@@ -215,7 +230,9 @@ class BlockReader:
             self._tail = (self._tail + buffer[max(size - TAIL, 0) : size].tobytes())[-TAIL:]
         else:  # not the log's own bytes
             self._tail = b""
-        block = Block(buffer, size, self._offset)
+        block = Block(buffer, size, self._offset, self._directives or b"")
+        if self._directives is not None:
+            self._directives = updated(buffer[:size].tobytes(), self._directives)
         self._offset += length
         self._segment_left -= size
         if self._segment_left < self._block_size:  # the next block might not fit
@@ -228,6 +245,18 @@ def sample(content: LogContent, first: Block | None, n: int) -> bytes:
     if content.rereadable:
         return content.head(n)
     return b"" if first is None else first.data[: min(first.size, n)].tobytes()
+
+
+def _directives_before(stream: Stream, end: int) -> bytes:
+    """Return the directives in force at an offset of a log."""
+    directives, carry, left = b"", b"", end
+    buffer = bytearray(BLOCK_SIZE)
+    while left and (n := stream.readinto(memoryview(buffer)[: min(left, BLOCK_SIZE)])):
+        left -= n
+        lines = carry + bytes(buffer[:n])
+        whole = lines.rfind(b"\n") + 1 or (len(lines) if len(lines) > MAX_LINE_BYTES else 0)
+        directives, carry = updated(lines[:whole], directives), lines[whole:]
+    return directives
 
 
 def _behind_last_newline(buffer: Buffer, filled: int) -> int:
