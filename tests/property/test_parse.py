@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logblur.formats import NAMED, resolve_format
+from logblur.formats import resolve_format
+from logblur.formats.named import NAMED
 from logblur.parse import parse, reference
 from logblur.schema import PARSED, Block
 

@@ -241,7 +241,7 @@ def lighttpd() -> Format:
 
 
 def traefik_clf() -> Format:
-    """Traefik, "Access logs": ``common``: combined, a count, router, server, milliseconds; quotes may lack round a ``-``."""
+    """Traefik, "Access logs": ``common``; a referrer or agent that is missing may stand there without quotes."""
     maybe = Field("", Kind.TEXT, Escape.DOUBLED, quoted=True)
     start = apache.compile_log_format('%h %l %u %t "%r" %>s %b')
     rest = (replace(maybe, name="referer"), replace(maybe, name="user_agent"), _SKIP, maybe, maybe, _duration("ms"))

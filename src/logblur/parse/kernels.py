@@ -258,8 +258,8 @@ def minute_of(buffer, at):
 
 
 @kernel
-def clf_times(buffer, starts, ends, rows, latest, times, reasons):
-    """Microseconds since 1970, UTC, of Common Log Format times. The last minute seen is remembered."""
+def add_clf_times(buffer, starts, ends, rows, times, reasons):
+    """Add the microseconds of Common Log Format times. The last minute seen is remembered."""
     last_a = last_b = last_c = U(0)
     minute = np.int64(-(1 << 60))
     for row in range(rows):
@@ -272,12 +272,21 @@ def clf_times(buffer, starts, ends, rows, latest, times, reasons):
                 last_a, last_b, last_c = a, b, c
                 minute = minute_of(buffer, at)
             second = number(buffer, at + 18, 2)
-        time = (minute * 60 + second) * 1000000 if minute > -(1 << 50) else np.int64(-1)
-        if second < 0 or second > 60 or time < 0:
+        if second < 0 or second > 60 or minute < -(1 << 50):
             reasons[row] = BAD_TIME
-        elif time > latest:
-            reasons[row] = FUTURE
-        times[row] = time
+        else:
+            times[row] += (minute * 60 + second) * 1000000
+
+
+@kernel
+def check_times(times, latest, reasons):
+    """Refuse times before 1970 and times to come."""
+    for row in range(len(times)):
+        if reasons[row] == 0:
+            if times[row] < 0:
+                reasons[row] = BAD_TIME
+            elif times[row] > latest:
+                reasons[row] = FUTURE
 
 
 @kernel

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
-from logblur.formats import UNITS, Escape, Field, Format, Kind, w3c
+from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
 from logblur.parse.text import text_of
 from logblur.schema import Block, Reason
 
@@ -242,6 +242,9 @@ def _time(form: Format, raw: Sequence[tuple[Field, bytes]], latest_us: int, loca
 
 @lru_cache
 def _pattern(layout: str) -> tuple[re.Pattern[bytes], str]:
+    if layout == CLF:  # servers write all its digits
+        months = b"|".join(_MONTHS)
+        return re.compile(rb"(\d\d)/(%b)/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]\d{4})" % months), "dbYHMSz"
     pattern, letters = b"", ""
     for found in re.finditer(r"%(.)|(.)", layout, re.DOTALL):
         if found[1] and found[1] != "%":

@@ -51,6 +51,7 @@ class BlockReader:
         segment_size: Bytes of lines in a segment, at most, where it is no smaller than a block (a cut line counts
             what is left of it).
         max_line_bytes: The parser's limit.
+        whole: Whether the end of a plain file ends its last line too: for those who count nothing.
 
     Raises:
         InputError: The log is shorter than ``start``, or cannot be read.
@@ -72,10 +73,12 @@ class BlockReader:
         block_size: int = BLOCK_SIZE,
         segment_size: int = SEGMENT_SIZE,
         max_line_bytes: int = MAX_LINE_BYTES,
+        whole: bool = False,
     ) -> None:
         if block_size < max_line_bytes + 2:
             raise ValueError("a block holds the longest line that is not cut, and its newline")
         self._content = content
+        self._waits = content.grows and not whole
         self._block_size = block_size
         self._segment_size = segment_size
         self._max_line_bytes = max_line_bytes
@@ -194,7 +197,7 @@ class BlockReader:
 
     def _last(self, buffer: Buffer, size: int, filled: int) -> Block | None:
         """Deal with a last line that has no newline."""
-        if self._content.grows:
+        if self._waits:
             self._waiting = True
             return self._hand_out(buffer, size, size)
         buffer[filled] = _NEWLINE
@@ -215,7 +218,7 @@ class BlockReader:
             length += n
         else:
             self._at_end = True
-            if self._content.grows:
+            if self._waits:
                 self._waiting = True
                 return None
         buffer[keep] = _NEWLINE
