@@ -145,6 +145,8 @@ def inspect(log: str, *, format: str | None = None) -> Inspection:  # noqa: A002
         tally, damage = _Tally(), ""
         try:
             while block := first or reader.read():
+                if form.follows_fields and block.offset == 0:
+                    block = reader.follow_directives(block)
                 first = None
                 parser.feed(block)
                 if parser.full:

@@ -1,7 +1,7 @@
 """What a line looks like: log formats, compiled to the token program that kernel and reference share.
 
-A `Format` is literals and fields in turn: ``literals[0] fields[0] literals[1] … fields[-1] literals[-1]``. Parsing
-interprets it; nothing in the kernel knows a format by name.
+A `Format` is literals and fields in turn: ``literals[0] fields[0] literals[1] … fields[-1] literals[-1]``; or, of JSON
+lines, keys and fields. Parsing interprets it; nothing in the kernel knows a format by name.
 """
 
 from __future__ import annotations
@@ -102,6 +102,8 @@ class Format:
         alternatives: Formats that lines are tried against, in this order, which this one refuses.
         header: How a line begins that names the columns and is no row (CSV); empty where there is none.
         guessed: Whether the log itself told the format: what fits none may be guessed again.
+        keys: Of JSON lines: the paths (`formats.json`) at which each field may be. There are no literals then.
+        marker: Of JSON lines: a path that every request has; a line without it is a directive.
     """
 
     name: str
@@ -115,6 +117,8 @@ class Format:
     alternatives: tuple[Format, ...] = ()
     header: bytes = b""
     guessed: bool = False
+    keys: tuple[tuple[str, ...], ...] = ()
+    marker: str = ""
 
     @property
     def columns(self) -> frozenset[str]:
@@ -167,14 +171,14 @@ def resolve_format(text: str) -> Format:
 
     Args:
         text: A name of `named.NAMED`; an Apache LogFormat string, or the line ``LogFormat "…" name``; an nginx
-            log_format string, or the whole statement; ``#Fields: …``. With `` ...`` behind it, whatever follows on a
-            line is dropped.
+            log_format string, or the whole statement; ``#Fields: …``; a mapping of JSON keys (`formats.json`). With
+            `` ...`` behind it, whatever follows on a line is dropped.
 
     Raises:
         FormatError: It is none of these; the message names the known formats or the position at fault.
     """
     from logblur.errors import FormatError
-    from logblur.formats import apache, nginx, w3c
+    from logblur.formats import apache, json, nginx, w3c
     from logblur.formats.named import NAMED
 
     if text.endswith(" ..."):
@@ -184,6 +188,8 @@ def resolve_format(text: str) -> Format:
         return replace(NAMED[text](), name=text)
     if text.startswith("#Fields:"):
         return w3c.compile_fields(text)
+    if text.lstrip().startswith("{"):
+        return json.read_mapping(text)
     if nginx.is_log_format(text):
         return nginx.compile_log_format(text)
     if "%" not in text:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
-from logblur.formats import CLF, Escape, Field, Format, Kind, apache, nginx, w3c
+from logblur.formats import CLF, Escape, Field, Format, Kind, apache, json, nginx, w3c
 
 _ISO: Final = "%Y-%m-%dT%H:%M:%S%f%z"
 
@@ -292,5 +293,6 @@ NAMED: Final[Mapping[str, Callable[[], Format]]] = {
             tomcat, fastly,
         )
     },
+    **{name: partial(json.named, name) for name in json.NAMED},
 }  # fmt: skip
 """By name, what gives a format. Several names may mean the same."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from logblur.errors import FormatError
-from logblur.formats import Format, resolve_format
+from logblur.formats import Format, resolve_format, w3c
 from logblur.formats.infer import infer, is_address
 from logblur.formats.named import NAMED
 from logblur.parse import reference
@@ -87,7 +87,8 @@ def choose(head: bytes, wanted: str) -> Format:
             says what to write. Blank lines and comments alone fit every format.
     """
     if wanted != "auto":
-        return resolve_format(wanted)
+        form = resolve_format(wanted)
+        return _told(form, head) if form.follows_fields else form
     if b"#Fields:" in head:
         return _directed(head).format
     lines = _sampled(head)
@@ -164,9 +165,17 @@ def _directed(head: bytes) -> Match:
     """Return how the log's own ``#Fields`` fit its first lines."""
     names = head[head.find(b"#Fields:") :].partition(b"\n")[0].split()
     name = "cloudfront" if b"x-edge-location" in names else "iis_w3c" if b"sc-win32-status" in names else "w3c"
-    form = replace(NAMED[name](), name=name, guessed=True)
+    form = _told(replace(NAMED[name](), name=name), head)
     lines = head[: head.rfind(b"\n") + 1 or None].split(b"\n")[: 2 * _LINES]
     return _match(form, lines)
+
+
+def _told(form: Format, head: bytes) -> Format:
+    """Return a format with the fields that the first ``#Fields`` line of a log names: what is read until the next."""
+    for begin, end, directives in w3c.runs(head, b""):
+        if b"#Fields:" in directives:
+            return w3c.in_force(form, directives, head[begin:end])
+    return form
 
 
 def _sampled(head: bytes) -> list[bytes]:

@@ -14,12 +14,15 @@ from functools import lru_cache
 from typing import Any
 
 from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
+from logblur.formats.times import ANY
+from logblur.parse.json_reference import NoJsonError, has, read_object, value_of
 from logblur.parse.text import text_of
 from logblur.schema import Block, Reason
 
 _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _METHOD = re.compile(rb"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _PROTOCOL = re.compile(rb"HTTP/[0-9.]{1,8}")
+_CLF = re.compile(rb"\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}")  # servers write all its digits
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -102,7 +105,10 @@ def _row(line: bytes, form: Format, latest_us: int, max_line_bytes: int, local: 
         raise _RejectedError(Reason.TOO_LONG)
     if not line.strip(b" \t\r") or line.startswith(b"#"):
         return None
-    raw = [*zip(form.fields, _fields(line, form), strict=True)]
+    found = _members(line, form) if form.keys else _fields(line, form)
+    if found is None:
+        return None
+    raw = [*zip(form.fields, found, strict=True)]
     values: dict[str, Any] = {"time": _time(form, raw, latest_us, local)}
     for kind in (Kind.STATUS, Kind.SIZE, Kind.DURATION):
         for field, value in raw:
@@ -120,6 +126,17 @@ def _row(line: bytes, form: Format, latest_us: int, max_line_bytes: int, local: 
             if field.name == "referer":
                 values["referer_host"] = text_of(_host(value), field.escape)
     return values
+
+
+def _members(line: bytes, form: Format) -> list[bytes] | None:
+    """Return the raw bytes of each field of a JSON line; None for a message of the server's own."""
+    try:
+        found = read_object(line)
+    except NoJsonError as error:
+        raise _RejectedError(error.reason) from None
+    if form.marker and not has(found, form.marker):
+        return None
+    return [value_of(found, paths) for paths in form.keys]
 
 
 def _fields(line: bytes, form: Format) -> list[bytes]:
@@ -214,7 +231,7 @@ def _decimal(value: bytes, power: int, reason: Reason) -> int:
 
 
 def _time(form: Format, raw: Sequence[tuple[Field, bytes]], latest_us: int, local: tzinfo) -> datetime:
-    us = form.day_us
+    us, zoneless = form.day_us, form.local_time
     for field, value in raw:
         if field.kind is not Kind.TIME or not field.name:
             continue
@@ -223,13 +240,20 @@ def _time(form: Format, raw: Sequence[tuple[Field, bytes]], latest_us: int, loca
             if value in {b"", b"-"} or value.startswith(b"-"):
                 raise _RejectedError(Reason.BAD_TIME)
             us += min(_decimal(value, UNITS[unit], Reason.BAD_TIME), 1 << 61)
+        elif unit == ANY:
+            bare = value[1:-1] if value[:1] == b"[" and value[1:][-1:] == b"]" else value
+            layout = _layout_of(bare)
+            zoneless = layout.endswith("%f")
+            us += _decimal(bare, UNITS[layout], Reason.BAD_TIME) if layout in UNITS else _clock(bare, layout)
         else:
+            if field.layout == CLF and not _CLF.fullmatch(value):
+                raise _RejectedError(Reason.BAD_TIME)
             us += _clock(value, field.layout)
-    if us < 0 and not form.local_time:
+    if us < 0 and not zoneless:
         raise _RejectedError(Reason.BAD_TIME)
     try:
         time = _EPOCH + us * _MICROSECOND
-        if form.local_time:
+        if zoneless:
             time -= time.replace(tzinfo=local, fold=0).utcoffset() or timedelta()
     except OverflowError:
         time = None
@@ -240,11 +264,18 @@ def _time(form: Format, raw: Sequence[tuple[Field, bytes]], latest_us: int, loca
     return time
 
 
+def _layout_of(value: bytes) -> str:
+    """Return the layout of a time in any (`formats.times.ANY`)."""
+    if iso := re.fullmatch(rb"\d{4}-.{5}([T ])[^Z+-]*([Z+-].*)?+", value, re.DOTALL):
+        return f"%Y-%m-%d{iso[1].decode()}%H:%M:%S%f" + ("%z" if iso[2] else "")
+    digits = len(value) - len(value.lstrip(b"0123456789"))
+    if digits > 2:
+        return next((unit for most, unit in ((11, "s"), (14, "ms"), (17, "us")) if digits <= most), "ns")
+    return CLF
+
+
 @lru_cache
 def _pattern(layout: str) -> tuple[re.Pattern[bytes], str]:
-    if layout == CLF:  # servers write all its digits
-        months = b"|".join(_MONTHS)
-        return re.compile(rb"(\d\d)/(%b)/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]\d{4})" % months), "dbYHMSz"
     pattern, letters = b"", ""
     for found in re.finditer(r"%(.)|(.)", layout, re.DOTALL):
         if found[1] and found[1] != "%":

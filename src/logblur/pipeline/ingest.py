@@ -87,7 +87,9 @@ class Ingest:
             form = None
             while not reader.at_end and (block := reader.read()):
                 self._workers.get_ready()  # while this thread imports Numba
-                form = form or self._format(content, block)
+                if form is None:
+                    form = self._format(content, block)
+                    block = reader.follow_directives(block) if form.follows_fields else block
                 segment = self._workers.read_segment(reader, form, block, self._report)
                 self._check_rejects(segment, log.name)
                 point = self._commit(point, content, head, reader, segment)
@@ -114,10 +116,10 @@ class Ingest:
             form = choose(sample(content, block, SAMPLE_BYTES), self._days.plan.format)
         except FormatError as error:
             raise FormatError(f"{content.log.name}: {error}") from None
-        if "remote_addr" not in form.columns:
+        if (field := self._days.plan.client.field) not in form.columns:
             raise FormatError(
-                f"{content.log.name}: the format logs no client address (%h or %a): clients cannot be told apart and "
-                "nothing could be published"
+                f"{content.log.name}: the format logs no client address ({field}): clients cannot be told apart and "
+                "nothing could be published; if another field holds it, name it as client_address in [input]"
             )
         return form
 
