@@ -189,7 +189,7 @@ def test_a_removed_value_stays_in_a_dictionary_page() -> None:
     data = sink.getvalue().to_pybytes()
     assert b"qremovedwacholder" not in data  # compressed: searching the file proves nothing
     places = {place for _, _, place in search.found(["qremovedwacholder"], search.parquet(data))}
-    assert "dictionary page c" in places
+    assert "dictionary page of c" in places
     assert search.found(["qremovedwacholder"], [("file", data)]) == set()
 
 
