@@ -205,7 +205,7 @@ def test_the_search_reads_every_page(version: str, codec: str) -> None:
             table, sink, compression=codec, data_page_version=version, use_dictionary=dictionary, data_page_size=4096
         )
         hits = search.found([words[0], words[1700], words[-1]], search.parquet(sink.getvalue().to_pybytes()))
-        pages = {(token, place) for token, _, place in hits if "page a" in place}
+        pages = {(token, place) for token, _, place in hits if "page of a" in place}
         assert len(pages) == 3
 
 
