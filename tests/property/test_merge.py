@@ -106,16 +106,18 @@ def test_commutative(a: list[Row], b: list[Row]) -> None:
 @settings(deadline=None)  # kernels compile on their first call
 @given(st.lists(ONE_DAY, min_size=1, max_size=20), st.integers(2, 5))
 def test_idempotent_people(rows: list[Row], times: int) -> None:
-    """Merging a partial with itself adds requests and bytes and no person."""
+    """Merging a partial with itself adds requests and bytes, in all and of each person, and no person."""
     single = one(rows)
     merged = merge([single] * times)
     assert single.people.equals(merged.people)
     for name, table in single.tables.items():
-        assert table.column("people").equals(merged.tables[name].column("people"))
-        for measure in ("requests", "bytes"):
-            assert [n * times for n in table.column(measure).to_pylist()] == merged.tables[name].column(
-                measure
-            ).to_pylist()
+        for once, more in zip(table.to_pylist(), merged.tables[name].to_pylist(), strict=True):
+            for of_once, of_more in ((once, more), *zip(once["people"], more["people"], strict=True)):
+                assert of_once.get("person") == of_more.get("person")
+                assert [n * times for n in (of_once["requests"], of_once["bytes"])] == [
+                    of_more["requests"],
+                    of_more["bytes"],
+                ]
 
 
 @settings(deadline=None)  # kernels compile on their first call
