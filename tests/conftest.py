@@ -14,6 +14,11 @@ settings.register_profile("nightly", max_examples=5000, deadline=None, suppress_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a person who has read the new texts keep them: ``--update-snapshots``."""
+    parser.addoption("--update-snapshots", action="store_true", help="write the texts of tests/snapshots anew")
+
+
 @pytest.fixture(autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes to the user's state folder. The cache of compiled kernels stays: it holds no data."""

@@ -6,17 +6,75 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
 
 from logblur.errors import InputError
 from logblur.parse import Parser
 from logblur.parse.detect import SAMPLE_BYTES, choose, rank
-from logblur.schema import PARSED, Block, Reason
+from logblur.protect.paths import kinds
+from logblur.schema import FINDINGS, PARSED, Block, Category, Parsed, Reason, metadata_of
 from logblur.sources.blocks import BlockReader, sample
 from logblur.sources.find import find_logs
 from logblur.sources.open import open_log
 
 DAY_US = 86_400_000_000
+
+
+_NO_VERSIONS: Final = frozenset({"ip", "number"})  # in a user agent these are versions
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Personal data that a log really holds.
+
+    Attributes:
+        category: What a privacy notice calls it.
+        field: The column that holds it.
+        kind: What was found inside its text (`schema.FINDINGS`); empty for the field's own value.
+        lines: How many lines hold it.
+    """
+
+    category: Category
+    field: str
+    kind: str
+    lines: int
+
+
+class _Tally:
+    """Counts lines: those that fit and those that do not, and those that hold a value of each field and kind."""
+
+    def __init__(self) -> None:
+        self.rows = self.directives = 0
+        self.reasons: Counter[int] = Counter()
+        self._lines: Counter[tuple[str, str]] = Counter()
+
+    def add(self, parsed: Parsed) -> None:
+        self.rows += int(parsed.rows)
+        self.directives += int(parsed.directives)
+        self.reasons.update(parsed.reject_reasons.tolist())
+        for name, column in zip(parsed.batch.schema.names, parsed.batch.columns, strict=True):
+            if not pa.types.is_dictionary(column.type):
+                self._lines[name, ""] += int(len(column) - column.null_count)
+                continue
+            texts = column.dictionary  # a null is a value of it
+            each = np.bincount(np.asarray(column.indices), minlength=len(texts))
+            self._lines[name, ""] += int(each[np.asarray(texts.is_valid())].sum())
+            for kind, found in kinds(texts).items() if name != "remote_addr" else ():
+                if name != "user_agent" or kind not in _NO_VERSIONS:
+                    self._lines[name, kind] += int(each[np.asarray(found)].sum())
+
+    def held(self) -> tuple[Held, ...]:
+        """Return what was found, by category in the order of `schema.Category`."""
+        found = [
+            Held(FINDINGS[kind] if kind else Category(metadata_of(name)["category"]), name, kind, lines)
+            for (name, kind), lines in self._lines.items()
+            if lines
+        ]
+        order, fields = list(Category), PARSED.names
+        return tuple(sorted(found, key=lambda h: (order.index(h.category), fields.index(h.field), h.kind)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +88,7 @@ class Inspection:
         rejects: Lines that do not, by reason.
         ranking: The known formats and the share of the first lines that fits each, best first.
         fields: The columns the format yields.
+        held: The personal data that its lines hold, by category, field and kind.
         damage: What kept the log from being read to its end; empty where nothing did.
     """
 
@@ -39,6 +98,7 @@ class Inspection:
     rejects: Mapping[str, int]
     ranking: tuple[tuple[str, float], ...]
     fields: tuple[str, ...]
+    held: tuple[Held, ...] = ()
     damage: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -50,6 +110,9 @@ class Inspection:
             "parsed": self.parsed,
             "rejects": dict(self.rejects),
             "ranking": ranking,
+            "held": [
+                {"category": h.category.value, "field": h.field, "kind": h.kind, "lines": h.lines} for h in self.held
+            ],
         }
 
 
@@ -77,25 +140,27 @@ def inspect(log: str, *, format: str | None = None) -> Inspection:  # noqa: A002
         form = choose(head, format or "auto")
         ranking = rank(Block.of(head[: head.rfind(b"\n") + 1] or head))
         latest = int(datetime.now(UTC).timestamp()) * 1_000_000 + DAY_US
-        parser = Parser(form, (), latest_us=latest)
-        rows, directives, reasons, damage = 0, 0, Counter[int](), ""
+        fields = tuple(name for name in PARSED.names if name in form.columns)
+        parser = Parser(form, [name for name in fields if name != "referer_host"], latest_us=latest)
+        tally, damage = _Tally(), ""
         try:
             while block := first or reader.read():
                 first = None
                 parser.feed(block)
-                parsed = parser.take()
-                rows, directives = rows + int(parsed.rows), directives + int(parsed.directives)
-                reasons.update(parsed.reject_reasons.tolist())
+                if parser.full:
+                    tally.add(parser.take())
         except InputError as error:
             damage = str(error)
+        tally.add(parser.take())
         waiting = int(reader.waiting)
-    rejects = {Reason(code).text: count for code, count in sorted(reasons.items())}
+    rejects = {Reason(code).text: count for code, count in sorted(tally.reasons.items())}
     return Inspection(
         form.name,
-        rows + directives + waiting + sum(rejects.values()),
-        rows,
+        tally.rows + tally.directives + waiting + sum(rejects.values()),
+        tally.rows,
         rejects,
         tuple((m.format.name, float(m.share)) for m in ranking),
-        tuple(name for name in PARSED.names if name in form.columns),
+        fields,
+        tally.held(),
         damage,
     )

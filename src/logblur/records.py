@@ -115,7 +115,7 @@ def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes]
         block = reader.read()
         form = choose(sample(content, block, SAMPLE_BYTES), plan.format)
         latest = int(datetime.now(UTC).timestamp()) * 1_000_000 + _DAY_US
-        parser = Parser(form, sorted(_fields(wanted) & set(plan.fields)), latest_us=latest)
+        parser = Parser(form, sorted(_fields(wanted) & set(plan.fields)), latest_us=latest, local=plan.log_zone)
         while block:
             parser.feed(block)
             if parser.rows >= rows:

@@ -37,6 +37,7 @@ class Reason(IntEnum):
     FUTURE_TIME = 6
     BAD_STATUS = 7
     BAD_BYTES = 8
+    BAD_DURATION = 9
 
     @property
     def text(self) -> str:
@@ -52,8 +53,38 @@ class Sensitivity(StrEnum):
     NONE = "none"  # says nothing of a person: status, size
 
 
-def _field(name: str, kind: pa.DataType, origin: str, sensitivity: Sensitivity, unit: str = "") -> pa.Field:
-    metadata = {"origin": origin, "sensitivity": sensitivity.value} | ({"unit": unit} if unit else {})
+class Category(StrEnum):
+    """What a European privacy notice calls a kind of personal data."""
+
+    MASTER = "master data"  # names and addresses of people
+    VOLUNTARY = "other data given voluntarily"
+    CONTRACT = "contract data"  # customer and contract numbers, accounts, cards
+    CONTENT = "content data"  # what people write or upload
+    CONTACT = "contact data"  # e-mail, phone
+    META = "meta data"  # IP address, device, session
+    USAGE = "usage data"  # pages, times, search engine, downloads
+
+
+FINDINGS: Final[Mapping[str, Category]] = {
+    "email": Category.CONTACT,
+    "phone": Category.CONTACT,
+    "code": Category.MASTER,
+    "iban": Category.CONTRACT,
+    "card": Category.CONTRACT,
+    "number": Category.CONTRACT,
+    "ip": Category.META,
+    "uuid": Category.META,
+    "jwt": Category.META,
+    "token": Category.META,
+}
+"""What is found inside the text of a field, by the word in braces that takes its place, and its category."""
+
+
+def _field(
+    name: str, kind: pa.DataType, origin: str, sensitivity: Sensitivity, category: Category, unit: str = ""
+) -> pa.Field:
+    metadata = {"origin": origin, "sensitivity": sensitivity.value, "category": category.value}
+    metadata |= {"unit": unit} if unit else {}
     return pa.field(name, kind, nullable=name != "time", metadata=metadata)
 
 
@@ -62,25 +93,43 @@ TEXT: Final = pa.dictionary(pa.int32(), pa.large_string())
 
 PARSED: Final[pa.Schema] = pa.schema(
     [
-        _field("time", pa.timestamp("us", "UTC"), "%t $time_local", Sensitivity.INDIRECT),
-        _field("remote_addr", TEXT, "%h $remote_addr", Sensitivity.DIRECT),
-        _field("remote_user", TEXT, "%u $remote_user", Sensitivity.DIRECT),
-        _field("host", TEXT, "%v $host", Sensitivity.NONE),
-        _field("method", TEXT, "%m $request_method", Sensitivity.NONE),
-        _field("path", TEXT, "%U $uri", Sensitivity.INDIRECT),
-        _field("query", TEXT, "%q $args", Sensitivity.DIRECT),
-        _field("protocol", TEXT, "%H $server_protocol", Sensitivity.NONE),
-        _field("status", pa.int16(), "%>s $status", Sensitivity.NONE),
-        _field("bytes_sent", pa.int64(), "%b $body_bytes_sent", Sensitivity.NONE, "bytes"),
-        _field("referer", TEXT, "%{Referer}i $http_referer", Sensitivity.DIRECT),
-        _field("referer_host", TEXT, "%{Referer}i $http_referer", Sensitivity.INDIRECT),
-        _field("user_agent", TEXT, "%{User-Agent}i $http_user_agent", Sensitivity.INDIRECT),
+        _field("time", pa.timestamp("us", "UTC"), "%t $time_local", Sensitivity.INDIRECT, Category.USAGE),
+        _field("remote_addr", TEXT, "%h $remote_addr", Sensitivity.DIRECT, Category.META),
+        _field("remote_user", TEXT, "%u $remote_user", Sensitivity.DIRECT, Category.MASTER),
+        _field("host", TEXT, "%v $host", Sensitivity.NONE, Category.USAGE),
+        _field("method", TEXT, "%m $request_method", Sensitivity.NONE, Category.USAGE),
+        _field("path", TEXT, "%U $uri", Sensitivity.INDIRECT, Category.USAGE),
+        _field("query", TEXT, "%q $args", Sensitivity.DIRECT, Category.CONTENT),
+        _field("protocol", TEXT, "%H $server_protocol", Sensitivity.NONE, Category.META),
+        _field("status", pa.int16(), "%>s $status", Sensitivity.NONE, Category.USAGE),
+        _field("bytes_sent", pa.int64(), "%b $body_bytes_sent", Sensitivity.NONE, Category.USAGE, "bytes"),
+        _field("referer", TEXT, "%{Referer}i $http_referer", Sensitivity.DIRECT, Category.USAGE),
+        _field("referer_host", TEXT, "%{Referer}i $http_referer", Sensitivity.INDIRECT, Category.USAGE),
+        _field("user_agent", TEXT, "%{User-Agent}i $http_user_agent", Sensitivity.INDIRECT, Category.META),
+        _field("bytes_received", pa.int64(), "%I $request_length", Sensitivity.NONE, Category.USAGE, "bytes"),
+        _field("duration", pa.int64(), "%D $request_time", Sensitivity.NONE, Category.USAGE, "microseconds"),
+        _field("forwarded_for", TEXT, "%{X-Forwarded-For}i $http_x_forwarded_for", Sensitivity.DIRECT, Category.META),
+        _field("cookies", TEXT, "%{Cookie}i $http_cookie", Sensitivity.DIRECT, Category.CONTENT),
     ]
 )
-"""Every column that parsing can yield. A parse is asked for some of them; the others are not even interned.
+"""The columns that most formats can yield. A parse is asked for some of them; the others are not even interned.
 
 ``referer_host`` is the host of the referrer alone, so that a policy that keeps domains never reads whole referrers.
+What else a server logs is text, named as nginx names it, whatever server wrote it: see `column`.
 """
+
+
+def column(name: str) -> pa.Field:
+    """Return the Arrow field of a column that parsing can yield, one of `PARSED` or any other.
+
+    Any other is text: a request header ``http_<name>``, a response header ``sent_http_<name>``, a cookie
+    ``cookie_<name>``, an environment variable ``env_<name>``, a note ``note_<name>``, another variable of nginx by its
+    name, a field of W3C extended in snake case. What it holds is not known, so it counts as identifying a person.
+    """
+    if name in PARSED.names:
+        return PARSED.field(name)
+    return _field(name, TEXT, f"${name}", Sensitivity.DIRECT, Category.CONTENT)
+
 
 KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
     "hour": pa.int8(),
@@ -105,10 +154,13 @@ MEANINGS: Final[Mapping[str, str]] = {
     "status_class": "class of the status, such as `4xx`",
     "path": "path without query; what varies or is personal is a word in braces, as `{number}`; `(none)`: no request",
     "agent": "`human` or `bot`; a missing user agent is a bot's, but where the format logs none all lines are human",
-    "device": "`desktop`, `mobile`, `tablet`, `tv`, `console`; `(none)` where the user agent does not tell",
+    "device": "`desktop`, `mobile`, `tablet`, `tv`, `console`; `(none)` where the user agent does not tell; an iPad "
+    "whose browser calls itself a Mac is a desktop",
     "os": "operating system, such as `Windows`",
-    "os_major": "its major version; many browsers no longer tell the true one",
-    "browser": "browser, such as `Firefox`; apps that show pages are browsers too",
+    "os_major": "its major version; where browsers stopped telling the true one, what they say can mean: `10 or 11` "
+    "(Windows), `10 or later` (Mac OS X), `18 or later` (iOS), `(none)` (Android by Chrome, Chrome OS)",
+    "browser": "browser, such as `Firefox`; apps that show pages are browsers too, as `Instagram`; a name of "
+    "ua-parser's rules or of a list of programs, never the client's text",
     "browser_major": "its major version",
     "bot": "name of the bot, such as `Googlebot`; `(none)` for one without a known name",
     "bot_class": "what it visits for: `search`, `ai-crawler`, `ai-assistant` (a person asked it to), `seo`, `monitor`, "
@@ -161,11 +213,13 @@ class Block:
         data: uint8; the lines, each ended by a newline, then `PAD` newlines that belong to no line.
         size: Bytes of lines in ``data``, without the padding.
         offset: Where the first line starts in the *decompressed* stream, bytes.
+        directives: The ``#Fields`` and ``#Date`` lines in force at its first line, for formats that follow them.
     """
 
     data: npt.NDArray[np.uint8]
     size: int
     offset: int
+    directives: bytes = b""
 
     def __post_init__(self) -> None:
         if len(self.data) < self.size + PAD or (self.size and self.data[self.size - 1] != 10):
@@ -250,5 +304,5 @@ class Partial:
 
 
 def metadata_of(name: str) -> Mapping[str, Any]:
-    """Return what `PARSED` says of a column: ``origin``, ``sensitivity`` and, where there is one, ``unit``."""
-    return {k.decode(): v.decode() for k, v in (PARSED.field(name).metadata or {}).items()}
+    """Return what `column` says of one: ``origin``, ``sensitivity``, ``category``, and ``unit`` if it has one."""
+    return {k.decode(): v.decode() for k, v in (column(name).metadata or {}).items()}

@@ -1,10 +1,16 @@
-"""Random log lines: plausible ones, hostile ones, and what lies between."""
+"""Random log lines: plausible ones, hostile ones, and what lies between. Random policies."""
 
 from __future__ import annotations
+
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
 from logblur.formats import NAMED
+from logblur.policy import Policy
+from logblur.policy.load import validate
+from logblur.policy.resolve import resolve
+from logblur.policy.rules import Fields, LegalBasis, rules_of
 
 PIECES = [
     b"192.0.2.7", b"2001:db8::1", b"::ffff:192.0.2.7", b"-", b"", b"host.example.com", b"john doe", b"o'neil",
@@ -73,3 +79,32 @@ def logs(name: str) -> st.SearchStrategy[list[bytes]]:
 
 
 FORMATS = st.sampled_from(sorted(NAMED))
+
+
+METHODS = {name: [*rules_of(name), None] for name in Fields.model_fields}
+EXTRA: dict[str, dict[str, Any]] = {
+    "truncate": {"ipv4_prefix": 16, "ipv6_prefix": 32},
+    "keep": {"reason": "why not"},
+    "pseudonym": {"reason": "why not"},
+}
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """A policy with any method for any field, and tables of the columns that come of them."""
+    fields = {}
+    for name, methods in METHODS.items():
+        method = draw(st.sampled_from(methods))
+        if method is not None:
+            fields[name] = {"method": method} | EXTRA.get(method, {})
+    document: dict[str, Any] = {
+        "version": 1, "name": "drawn", "purpose": "x", "retention": "1 month", "fields": fields,
+        "legal_basis": draw(st.sampled_from([b for b in get_args(LegalBasis) if b != "consent"])),
+        "visitor": {"from": draw(st.sampled_from([["remote_addr"], ["user_agent"], ["remote_addr", "user_agent"]]))},
+    }  # fmt: skip
+    columns = resolve(validate(document)).columns
+    if columns and fields.get("time", {}).get("method", "drop") != "drop":
+        by = draw(st.lists(st.sampled_from(columns), min_size=1, max_size=4, unique=True))
+        table = {"name": "t", "where": "all", "by": by, "measures": ["requests"], "min_clients": 5}
+        document["table"] = [table]
+    return validate(document)

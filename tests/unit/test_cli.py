@@ -19,6 +19,7 @@ from logblur.cli import main
 from logblur.cli.ending import ended
 from logblur.cli.run import summary_lines
 from logblur.cli.words import printable, say
+from logblur.policy import load_policy
 
 SECRET = "192.0.2.77 secret"
 
@@ -151,18 +152,20 @@ def test_run_hands_its_options_to_the_library(calls: list[Any], capsys: pytest.C
     assert main(words) == 0
     assert main(["run", "a", "-o", "out", "--quiet"]) == 0
     given_options = {
-        "policy": "strict",
+        "policy": load_policy("strict"),
         "state": "s",
         "workers": 2,
         "format": "common",
         "on_progress": None,
         "on_notice": say,
     }
-    defaults = {"policy": "audience", "state": None, "workers": None, "format": None, "on_progress": None}
+    defaults = {"policy": load_policy("audience"), "state": None, "workers": None, "format": None, "on_progress": None}
     defaults |= {"on_notice": None}  # quiet
     assert calls == [(("a", "-"), "out", given_options), (("a",), "out", defaults)]
     out, err = capsys.readouterr()
     assert out == ""
+    assert err.count("policy strict lacks controller.name,") == 1
+    assert err.count("lacks") == 1  # quiet
     assert err.count("1,000,000 lines") == 1
 
 
@@ -191,7 +194,8 @@ def test_run_shows_a_bar_on_a_terminal(
 def inspected(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Put an inspection in place that finds the combined format."""
     facts = {"format": "combined", "lines": 4, "parsed": 3, "rejects": {"bad time": 1}, "ranking": [("combined", 0.75)]}
-    found = SimpleNamespace(**facts, fields=("time", "remote_addr", "status"), damage="", to_json=lambda: facts)
+    held = SimpleNamespace(category="contact data", field="query", kind="email", lines=2)
+    found = SimpleNamespace(**facts, held=(held,), damage="", to_json=lambda: facts)
     module = ModuleType("logblur.inspection")
     module.inspect = lambda *_, **__: found  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "logblur.inspection", module)
@@ -202,9 +206,8 @@ def test_inspect(inspected: SimpleNamespace, capsys: pytest.CaptureFixture[str])
     """`inspect` says format, share, rejects and kinds of personal data; where no format fits it ends with 2."""
     assert main(["inspect", "a.log"]) == 0
     out = capsys.readouterr().out
-    for fact in ("combined", "4, 75.00% can be read", "1: bad time", "remote_addr (direct)", "time (indirect)"):
+    for fact in ("combined", "4, 75.00% can be read", "1: bad time", "contact data: email in query, 2 lines"):
         assert fact in out
-    assert "status" not in out
     assert "damage" not in out
     inspected.damage = "a.log: ends too early"
     assert main(["inspect", "a.log"]) == 0

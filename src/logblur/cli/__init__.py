@@ -19,6 +19,7 @@ from logblur.cli.inspect import inspect
 from logblur.cli.policy import policy
 from logblur.cli.run import run
 from logblur.cli.seal import seal
+from logblur.cli.texts import balance, notice, record
 from logblur.cli.warm import warm
 
 __all__ = ["logblur", "main", "process"]
@@ -34,7 +35,7 @@ def logblur() -> None:
     """Raw web access logs in, statistics that may be kept out."""
 
 
-for _command in (run, seal, inspect, policy, warm):
+for _command in (run, seal, inspect, policy, notice, record, balance, warm):
     logblur.add_command(_command)
 
 

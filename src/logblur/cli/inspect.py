@@ -34,11 +34,6 @@ def inspect(context: click.Context, log: str, format_: str | None, as_json: bool
 
 
 def _lines(found: Inspection) -> list[str]:
-    from logblur.schema import Sensitivity, metadata_of
-
-    personal = {
-        name: kind for name in found.fields if (kind := metadata_of(name)["sensitivity"]) != Sensitivity.NONE.value
-    }
     share = found.parsed / found.lines if found.lines else 0.0
     return [
         f"format    {found.format or 'none that is known; name it with --format'}",
@@ -46,5 +41,8 @@ def _lines(found: Inspection) -> list[str]:
         *(f"rejected  {count:,}: {reason}" for reason, count in found.rejects.items()),
         *([f"damage    {found.damage}"] if found.damage else []),
         *(f"guess     {share:.2%}: {name}" for name, share in found.ranking),
-        *(f"personal  {name} ({kind})" for name, kind in personal.items()),
+        *(
+            f"data      {h.category}: {f'{h.kind} in ' if h.kind else ''}{h.field}, {h.lines:,} lines"
+            for h in found.held
+        ),
     ]

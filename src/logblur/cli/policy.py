@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from logblur.cli.options import format_option, policy_option
 from logblur.cli.words import printable, put, say
 
 if TYPE_CHECKING:
@@ -45,13 +46,58 @@ def show(name: str) -> None:
 @policy.command(epilog="Example: logblur policy explain audience")
 @click.argument("policy", default="audience")
 def explain(policy: str) -> None:
-    """Print what a POLICY (a file or a built-in name) makes of each field, table and visitor."""
+    """Print what a POLICY (a file or a built-in name) makes of each field, kind of personal data, table and visitor."""
     from logblur.policy import load_policy
     from logblur.policy.explain import explain as explained
     from logblur.policy.resolve import resolve
 
     said = load_policy(policy)
     put(_rendered(explained(said, resolve(said))))
+
+
+@policy.command(epilog="Example: logblur policy diff audience strict")
+@click.argument("before")
+@click.argument("after")
+def diff(before: str, after: str) -> None:
+    """Say what changes for the people concerned when policy AFTER takes the place of policy BEFORE.
+
+    A line begins with + where more of people is kept, shown or told, with - where less is, else with a space.
+    """
+    from logblur.policy import load_policy
+    from logblur.policy.diff import diff as differences
+
+    signs = {"more": "+", "less": "-", "other": " "}
+    changes = differences(load_policy(before), load_policy(after))
+    put("".join(f"{signs[change.effect]} {printable(str(change))}\n" for change in changes))
+    if not changes:
+        say("nothing changes for the people concerned")
+
+
+@policy.command(epilog="Example: logblur policy simulate sample_logs")
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+@policy_option
+@format_option
+@click.pass_context
+def simulate(context: click.Context, logs: tuple[str, ...], policy: str, format_: str | None) -> None:
+    """Say what a run over these logs would publish and roll up under a policy, and write nothing.
+
+    The numbers are exact and for whoever holds the logs: do not publish them.
+    """
+    from logblur.policy import load_policy
+    from logblur.simulation import simulate as simulated
+
+    found = simulated(logs, policy=load_policy(policy), format=format_, on_notice=say)
+    lines = [f"{'table':20}{'days':>8}{'withheld':>10}{'rows':>10}{'requests':>12}{'rolled up':>12}"]
+    for name, table in found.tables.items():
+        share = table.rolled_up / table.requests if table.requests else 0.0
+        lines.append(f"{name:20}{table.days:8,}{table.withheld:10,}{table.rows:10,}{table.requests:12,}{share:12.1%}")
+    put("".join(f"{line}\n" for line in lines))
+    summary = found.summary
+    say(f"{summary.rows:,} of {summary.lines:,} lines would count; nothing was written")
+    for error in summary.errors:
+        say(str(error))
+    if summary.errors:
+        context.exit(summary.errors[0].exit_code)
 
 
 def _rendered(explanation: Explanation) -> str:
@@ -68,8 +114,14 @@ def _rendered(explanation: Explanation) -> str:
     fields = table("field", "method", "becomes", "columns", "reason")
     for field in explanation.fields:
         fields.add_row(*map(text, (field.name, field.method, field.becomes, ", ".join(field.columns), field.reason)))
+    held = table("category", "data", "becomes", "purpose", "legal basis", "kept")
+    for kind in explanation.held:
+        held.add_row(*map(text, (kind.category, kind.data, kind.becomes, kind.purpose, kind.legal_basis, kind.kept)))
     tables = table("table", "counts", "by", "measures", "min_clients")
+    own = []
     for entry in explanation.tables:
+        if (entry.purpose, entry.legal_basis) != (explanation.purpose, explanation.legal_basis):
+            own.append(f"The table {entry.table.name} is for {entry.purpose}, on the basis of {entry.legal_basis}.")
         plan = entry.table
         counts, by, measures = f"{plan.where}: {entry.counts}", ", ".join(plan.by), ", ".join(plan.measures)
         tables.add_row(*map(text, (plan.name, counts, by, measures, str(plan.min_clients))))
@@ -87,8 +139,10 @@ def _rendered(explanation: Explanation) -> str:
     console.print()
     console.print(fields)
     console.print()
+    console.print(held)
+    console.print()
     console.print(tables if explanation.tables else text("no tables: for records alone, which stay personal data"))
     console.print()
-    for sentence in explanation.tokens:
+    for sentence in (*own, *explanation.signals, *explanation.tokens):
         console.print(text(sentence), soft_wrap=True)
     return "".join(f"{line.rstrip()}\n" for line in page.getvalue().splitlines())

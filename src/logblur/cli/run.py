@@ -44,12 +44,15 @@ def run(
     known by its content, also under another name: only what is new in it counts.
     """
     from logblur.pipeline import run as counted
+    from logblur.policy import load_policy
+    from logblur.policy.gaps import gaps
 
+    loaded = load_policy(policy)
     with _bar(shown=sys.stderr.isatty() and not quiet) as on_progress:
         summary = counted(
             logs,
             out,
-            policy=policy,
+            policy=loaded,
             state=state,
             workers=workers,
             format=format_,
@@ -58,6 +61,8 @@ def run(
         )
     for line in () if quiet else summary_lines(summary):
         say(line)
+    if (missing := gaps(loaded)) and not quiet:
+        say(f"policy {loaded.name} lacks {', '.join(gap.key for gap in missing)}: its notice and record have gaps")
     for error in summary.errors:
         say(str(error))
     if summary.errors:

@@ -7,7 +7,7 @@ interprets it; nothing in the kernel knows a format by name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
@@ -16,10 +16,30 @@ class Kind(IntEnum):
     """How the bytes of a field are read."""
 
     TEXT = 0
-    TIME_CLF = 1  # 10/Oct/2000:13:55:36 -0700
-    STATUS = 2  # three digits
-    BYTES = 3  # digits, or - for none
-    REQUEST = 4  # "GET /path?query HTTP/1.1": method, path, query, protocol
+    TIME = 1  # by the field's layout; several add up: a date, a clock, a fraction, a zone
+    STATUS = 2  # three digits; none for -, 0, 000, -1 and nothing
+    SIZE = 3  # digits; none for - and nothing
+    DURATION = 4  # a decimal number of the field's layout (s, ms, us, ns); none for -, nothing and a negative one
+    REQUEST = 5  # GET /path?query HTTP/1.1
+    URL = 6  # /path?query, or with scheme and host
+    ADDRESS = 7  # an address with a port behind it, which is left out, as are brackets
+
+
+class Escape(IntEnum):
+    """How a text was written so that no byte of it reads as the end of its field, or of its line."""
+
+    NONE = 0
+    BACKSLASH = 1  # \" \\ \n \xHH: Apache's ap_escape_logitem, nginx's default
+    JSON = 2  # RFC 8259, nginx's escape=json
+    PERCENT = 3  # W3C extended: %HH, + for a space, quotes doubled within quotes
+    DOUBLED = 4  # CSV, RFC 4180: quotes doubled within quotes
+
+
+UNITS: Final[Mapping[str, int]] = {"s": 6, "ms": 3, "us": 0, "ns": -3}
+"""Units a number of time can be in: the power of ten that makes microseconds of it."""
+
+CLF: Final = "%d/%b/%Y:%H:%M:%S %z"
+"""The layout of times in the Common Log Format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +47,41 @@ class Field:
     """One field of a line.
 
     Attributes:
-        name: A column of `schema.PARSED`, ``request`` for a request line, or empty for one that is only stepped over.
+        name: A column (`schema.field`); ``request``, ``absolute_request``, ``url`` or ``target`` for what is taken
+            apart; empty for what is only stepped over.
         kind: How its bytes are read.
-        quoted: Whether a backslash escapes the byte that would end it.
+        escape: How its text was escaped.
+        quoted: Whether the escape guards its end: no escaped byte ends it. With ``PERCENT`` and ``DOUBLED`` quotes may
+            stand around it, and what they hold does not end it.
+        layout: Of a time: strptime's letters (`formats.times`) or a unit; of a duration: a unit.
+        padded: Whether spaces before it are padding.
     """
 
     name: str
     kind: Kind
+    escape: Escape = Escape.BACKSLASH
     quoted: bool = False
+    layout: str = ""
+    padded: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that this field yields, in the order of its parts."""
+        match self.name:
+            case "":
+                return ()
+            case "request":
+                return ("method", "path", "query", "protocol")
+            case "absolute_request":
+                return ("method", "path", "query", "protocol", "host")
+            case "url":
+                return ("path", "query", "host")
+            case "target":
+                return ("path", "query")
+            case "referer":
+                return ("referer", "referer_host")
+            case name:
+                return (name,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +90,67 @@ class Format:
 
     Attributes:
         name: As people call it; the definition itself where it has no name.
-        fields: At least one; ``time`` is among them.
+        fields: At least one; ``time`` is among them. No column is yielded by two, but ``time``, whose fields add up.
         literals: One more than fields. Only the first and the last may be empty.
+        optional: How many of the last fields a line may lack: formats grow over the years.
+        open_end: Whether anything may follow the last literal; it is dropped.
+        local_time: Whether times carry no zone and are not UTC by definition: ``log_timezone`` says which.
+        day_us: Midnight of the lines' day, microseconds since 1970, where lines have a clock and no date.
+        follows_fields: Whether ``#Fields`` and ``#Date`` lines of the log take the place of `fields` (W3C extended).
+        alternatives: Formats that lines are tried against, in this order, which this one refuses.
+        guessed: Whether the log itself told the format: what fits none may be guessed again.
     """
 
     name: str
     fields: tuple[Field, ...]
     literals: tuple[bytes, ...]
+    optional: int = 0
+    open_end: bool = False
+    local_time: bool = False
+    day_us: int = 0
+    follows_fields: bool = False
+    alternatives: tuple[Format, ...] = ()
+    guessed: bool = False
 
     @property
     def columns(self) -> frozenset[str]:
-        """The `schema.PARSED` columns that this format can yield."""
-        names = {f.name for f in self.fields} - {""}
-        if "request" in names:
-            names = names - {"request"} | {"method", "path", "query", "protocol"}
-        return frozenset(names | {"referer_host"} if "referer" in names else names)
+        """The columns (`schema.field`) that this format and its alternatives can yield."""
+        own = frozenset(name for field in self.fields for name in field.columns)
+        return own.union(*(form.columns for form in self.alternatives))
+
+
+class Columns:
+    """What the fields of a format already yield, while it is compiled: of two that say the same, the first counts."""
+
+    __slots__ = ("_taken", "_times")
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._times: set[str] = set()
+
+    def admit(self, field: Field) -> Field:
+        """Return the field, or one that is only stepped over, where its columns are taken."""
+        if field.kind is Kind.TIME and field.name:
+            from logblur.formats.times import parts
+
+            told = parts(field.layout)
+            if told & self._times:
+                return replace(field, name="", kind=Kind.TEXT)
+            self._times |= told
+        elif self._taken & set(field.columns):
+            return replace(field, name="", kind=Kind.TEXT)
+        self._taken |= set(field.columns)
+        return field
+
+    @property
+    def dated(self) -> bool:
+        """Whether the times name a day."""
+        return "date" in self._times
+
+    @property
+    def zoned(self) -> bool:
+        """Whether the times name their zone."""
+        return "zone" in self._times
 
 
 NAMED: Final[Mapping[str, str]] = {

@@ -13,7 +13,7 @@ means is defined there and not repeated here. Reasons are `schema.Reason` by num
 Cost: measured in docs/performance.md.
 """
 
-# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment"
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ from logblur.jit import inline, kernel
 from logblur.jit.intrinsics import LANES, U, differ_mask, first_bit, hash_span, match_mask, prefetch, word
 
 NEWLINE, SPACE, QUOTE, BACKSLASH, TAB, CR, NUMBER_SIGN, DASH = (np.uint8(c) for c in b'\n "\\\t\r#-')
-SLASH, COLON, QUESTION, DOT, UNDERSCORE, PLUS = (np.uint8(c) for c in b"/:?._+")
-TOO_LONG, TOO_FEW, UNCLOSED, TRAILING, BAD_TIME, FUTURE, BAD_STATUS, BAD_BYTES = range(1, 9)
+SLASH, COLON, QUESTION, DOT, UNDERSCORE, PLUS, COMMA, LETTER_Z = (np.uint8(c) for c in b"/:?._+,Z")
+LEFT_BRACKET, RIGHT_BRACKET = np.uint8(0x5B), np.uint8(0x5D)
+TOO_LONG, TOO_FEW, UNCLOSED, TRAILING, BAD_TIME, FUTURE, BAD_STATUS, BAD_BYTES, BAD_DURATION = range(1, 10)
+BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED = 1, 2, 4, 8
+NO_TIME = -(1 << 62)
 MONTHS = np.array([int.from_bytes(m, "little") for m in b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()])
 HTTP = U(int.from_bytes(b"HTTP/", "little"))
 SCHEME_END = U(int.from_bytes(b"://", "little"))
@@ -52,24 +55,48 @@ def literal_at(buffer, position, pool, start, length, head, mask):
     return True
 
 
+@inline
+def is_blank(c):
+    return c == SPACE or c == TAB or c == CR
+
+
+@inline
+def ends_here(buffer, at):
+    """Whether nothing but blanks follows on this line."""
+    while is_blank(buffer[at]):
+        at += 1
+    return buffer[at] == NEWLINE
+
+
+@inline
+def closing_quote(buffer, at, end):
+    """Where the quote stands that is not doubled; where the line ends if there is none."""
+    at = find(buffer, at, QUOTE, end)
+    while buffer[at] == QUOTE and buffer[at + 1] == QUOTE:
+        at = find(buffer, at + 2, QUOTE, end)
+    return at
+
+
 @kernel
 def find_fields(
-    buffer, begin, end, pool, limits, heads, masks, stops, quoted, widths, max_line, starts, ends, lines, bad_at, bad
-):
+    buffer, begin, end, pool, limits, heads, masks, stops, modes, widths, required, open_end, max_line,
+    starts, ends, lines, bad_at, bad,
+):  # fmt: skip
     """Spans of the fields of each line that fits.
 
     The program: literal k is ``pool[limits[k]:limits[k + 1]]``, ``heads[k] & masks[k]`` its first eight bytes;
-    ``stops[k]`` the byte that field k ends at, ``quoted[k]`` whether a backslash escapes it, ``widths[k]`` its usual
-    width or 0. Writes int32 ``starts``, ``ends`` (fields, rows), ``lines`` (rows: where each line starts) and the
-    rejects' places and reasons. Returns rows, rejects, directives.
+    ``stops[k]`` the byte that field k ends at, ``modes[k]`` how (`BACKSLASH_GUARDS` …), ``widths[k]`` its usual width
+    or 0. A line may end behind field k where k + 1 is at least ``required``; what it lacks is empty. Writes int32
+    ``starts``, ``ends`` (fields, rows), ``lines`` (rows: where each line starts) and the rejects' places and reasons.
+    Returns rows, rejects, directives.
     """
     fields, row, rejects, directives, position = len(stops), 0, 0, 0, begin
     while position < end:
         line, reason = position, 0
         first = buffer[position]
-        if first <= SPACE or first == NUMBER_SIGN:  # rare: a blank line or a comment
+        if first <= SPACE or first == NUMBER_SIGN:  # rare: a blank line, a comment, or blanks before a line
             at = position
-            while buffer[at] == SPACE or buffer[at] == TAB or buffer[at] == CR:
+            while is_blank(buffer[at]):
                 at += 1
             if buffer[at] == NEWLINE or first == NUMBER_SIGN:
                 position = find(buffer, position, NEWLINE, end)
@@ -80,18 +107,34 @@ def find_fields(
                     directives += 1
                 position += 1
                 continue
+            position = at
         length = limits[1] - limits[0]
         if literal_at(buffer, position, pool, limits[0], length, heads[0], masks[0]):
             position += length
         else:
             reason = TOO_FEW
-        field = 0
-        while field < fields and reason == 0:
-            stop, width = stops[field], widths[field]
+        field, short = 0, False
+        while field < fields and reason == 0 and not short:
+            stop, width, mode = stops[field], widths[field], modes[field]
             literal = field + 1
             length = limits[literal + 1] - limits[literal]
+            if mode >= PADDED:
+                while buffer[position] == SPACE:
+                    position += 1
             start = position
             starts[field, row] = start
+            if mode & MAY_BE_QUOTED and buffer[position] == QUOTE:
+                close = closing_quote(buffer, position + 1, end)
+                if buffer[close] == QUOTE:
+                    behind = literal_at(
+                        buffer, close + 1, pool, limits[literal], length, heads[literal], masks[literal]
+                    )
+                    short = (length == 0 or (not behind and literal >= required)) and ends_here(buffer, close + 1)
+                    if short or (behind and length):
+                        starts[field, row], ends[field, row] = start + 1, close
+                        position = close + 1 if short else close + 1 + length
+                        field += 1
+                        continue
             if width and match_mask(buffer, position, stop, NEWLINE) & ((U(2) << U(width)) - U(1)) == U(1) << U(width):
                 position += width
             else:
@@ -99,30 +142,38 @@ def find_fields(
             while True:
                 if buffer[position] == NEWLINE:
                     if length:
-                        reason = UNCLOSED if quoted[field] else TOO_FEW
+                        short = literal >= required and mode & BACKSLASH_GUARDS == 0
+                        if not short:
+                            reason = UNCLOSED if mode & BACKSLASH_GUARDS else TOO_FEW
                     break
                 escaped = False
-                if quoted[field]:
+                if mode & BACKSLASH_GUARDS:
                     back = position
                     while back > start and buffer[back - 1] == BACKSLASH:
                         back -= 1
                     escaped = (position - back) % 2 == 1
-                if not escaped and literal_at(
-                    buffer, position, pool, limits[literal], length, heads[literal], masks[literal]
-                ):
-                    break
+                if not escaped:
+                    if literal_at(buffer, position, pool, limits[literal], length, heads[literal], masks[literal]):
+                        break
+                    if literal >= required and mode & CLOSED and ends_here(buffer, position + 1):
+                        short = True
+                        break
                 position = find(buffer, position + 1, stop, end)
-            ends[field, row] = position
-            position += length if reason == 0 else 0
+            at = position
+            if buffer[position] == NEWLINE:  # a field that runs to the end of the line
+                while at > start and is_blank(buffer[at - 1]):
+                    at -= 1
+            ends[field, row] = at
+            position += length if reason == 0 and not short else 0
             field += 1
         if reason == 0:
-            if limits[fields + 1] == limits[fields]:  # the last field runs to the end of the line
-                at = position
-                while at > starts[fields - 1, row] and (buffer[at - 1] == SPACE or buffer[at - 1] == CR):
-                    at -= 1
-                ends[fields - 1, row] = at
+            if short:
+                for k in range(field, fields):
+                    starts[k, row] = ends[k, row] = position
+            if open_end or short:
+                position = find(buffer, position, NEWLINE, end)
             else:
-                while buffer[position] == SPACE or buffer[position] == CR:
+                while is_blank(buffer[position]):
                     position += 1
                 if buffer[position] != NEWLINE:
                     reason = TRAILING
@@ -155,33 +206,41 @@ def number(buffer, at, n):
 
 
 @inline
+def days_of(year, month, day):
+    """Days since 1970 of a date, or `NO_TIME`. Source: howardhinnant.github.io/date_algorithms.html."""
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    length = 28 + leap if month == 2 else 30 + (month + month // 8) % 2
+    if not (1970 <= year <= 9998 and 1 <= month <= 12 and 1 <= day <= length):
+        return np.int64(NO_TIME)
+    y = year - (month <= 2)
+    of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    return np.int64(y // 400 * 146097 + y % 400 * 365 + y % 400 // 4 - y % 400 // 100 + of_year - 719468)
+
+
+@inline
+def month_of(buffer, at):
+    name, month = np.int64(word(buffer, at) & U(0xFFFFFF)), 0
+    for k in range(12):
+        if MONTHS[k] == name:
+            month = k + 1
+    return month
+
+
+@inline
 def minute_of(buffer, at):
     """Minutes since 1970, UTC, of ``dd/Mon/yyyy:hh:mm:ss +zzzz`` without its seconds, or a value below -1e15."""
     bad = np.int64(-(1 << 60))
     day, year = number(buffer, at, 2), number(buffer, at + 7, 4)
     hour, minute = number(buffer, at + 12, 2), number(buffer, at + 15, 2)
     zone_hour, zone_minute = number(buffer, at + 22, 2), number(buffer, at + 24, 2)
-    name, month = np.int64(word(buffer, at + 3) & U(0xFFFFFF)), 0
-    for k in range(12):
-        if MONTHS[k] == name:
-            month = k + 1
-    if month == 0 or not (1970 <= year <= 9998 and 0 <= hour < 24 and 0 <= minute < 60):
-        return bad
-    if not (0 <= zone_hour < 24 and 0 <= zone_minute < 60):
-        return bad
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    length = 28 + leap if month == 2 else 30 + (month + month // 8) % 2
-    if not 1 <= day <= length:
+    days = days_of(year, month_of(buffer, at + 3), day)
+    if days < 0 or not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= zone_hour < 24 and 0 <= zone_minute < 60):
         return bad
     if buffer[at + 2] != SLASH or buffer[at + 6] != SLASH or buffer[at + 11] != COLON or buffer[at + 14] != COLON:
         return bad
     sign = buffer[at + 21]
     if buffer[at + 17] != COLON or buffer[at + 20] != SPACE or not (sign == PLUS or sign == DASH):
         return bad
-    # Days from civil: https://howardhinnant.github.io/date_algorithms.html
-    y = year - (month <= 2)
-    of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
-    days = y // 400 * 146097 + y % 400 * 365 + y % 400 // 4 - y % 400 // 100 + of_year - 719468
     shift = zone_hour * 60 + zone_minute
     return (days * 24 + hour) * 60 + minute - (shift if sign == PLUS else -shift)
 
@@ -210,29 +269,177 @@ def clf_times(buffer, starts, ends, rows, latest, times, reasons):
 
 
 @kernel
-def statuses(buffer, starts, ends, rows, values, reasons):
-    """Three digits, 100 to 999."""
+def time_of(buffer, at, end, program):
+    """Microseconds that a time of a layout stands for (`formats.times`), or `NO_TIME`."""
+    bad = np.int64(NO_TIME)
+    year, month, day, clock, fraction, zone = 1970, 1, 1, 0, 0, 0
+    for token in program:
+        c = buffer[at] if at < end else NEWLINE
+        if token >= 256:
+            if c != token - 256:
+                return bad
+            at += 1
+        elif token <= 1:  # Y y
+            n = 4 if token == 0 else 2
+            year = number(buffer, at, n) if at + n <= end else np.int64(-1)
+            if year < 0:
+                return bad
+            if token == 1:
+                year += 1900 if year >= 69 else 2000
+            at += n
+        elif token <= 6:  # m d H M S
+            n = 2 if c == SPACE or (at + 1 < end and is_digit(buffer[at + 1])) else 1
+            value = number(buffer, at + 1, 1) if c == SPACE else number(buffer, at, n)
+            if value < 0 or at + n > end:
+                return bad
+            at += n
+            if token == 2:
+                month = value
+            elif token == 3:
+                day = value
+            elif value > (23 if token == 4 else 59 if token == 5 else 60):
+                return bad
+            else:
+                clock += value * (3600 if token == 4 else 60 if token == 5 else 1)
+        elif token == 7:  # b
+            month = month_of(buffer, at)
+            if at + 3 > end or month == 0:
+                return bad
+            at += 3
+        elif token == 8:  # a
+            if not is_letter(c):
+                return bad
+            while at < end and is_letter(buffer[at]):
+                at += 1
+        elif token == 9:  # f
+            if c == DOT or c == COMMA:
+                at, scale = at + 1, 100000
+                if at >= end or not is_digit(buffer[at]):
+                    return bad
+                while at < end and is_digit(buffer[at]):
+                    fraction += np.int64(buffer[at] - 48) * scale
+                    scale //= 10
+                    at += 1
+        elif c == LETTER_Z:  # z
+            at += 1
+        else:
+            hours = number(buffer, at + 1, 2) if at + 3 <= end else np.int64(-1)
+            if not (c == PLUS or c == DASH) or not 0 <= hours < 24:
+                return bad
+            minutes, at = np.int64(0), at + 3
+            if at < end and buffer[at] == COLON:
+                at += 1
+            if at + 2 <= end and is_digit(buffer[at]):
+                minutes = number(buffer, at, 2)
+                at += 2
+            if not 0 <= minutes < 60:
+                return bad
+            zone = (hours * 60 + minutes) * (60 if c == PLUS else -60)
+    days = days_of(year, month, day)
+    if at != end or days < 0:
+        return bad
+    return (days * 86400 + clock - zone) * 1000000 + fraction
+
+
+@kernel
+def add_times(buffer, starts, ends, rows, program, times, reasons):
+    """Add the microseconds of times of a layout. The last one seen is remembered."""
+    last_at, last_n, last = np.int64(0), np.int64(-1), np.int64(0)
     for row in range(rows):
-        value = number(buffer, np.int64(starts[row]), 3)
-        if ends[row] - starts[row] != 3 or value < 100:
-            value = np.int64(0)
+        at, n = np.int64(starts[row]), np.int64(ends[row] - starts[row])
+        same = n == last_n and n < LANES
+        if not (same and U(differ_mask(buffer, at, buffer, last_at)) & ((U(1) << U(n)) - U(1)) == 0):
+            last_at, last_n, last = at, n, time_of(buffer, at, at + n, program)
+        if last == NO_TIME:
+            reasons[row] = BAD_TIME
+        else:
+            times[row] += last
+
+
+@inline
+def decimal(buffer, at, end, power):
+    """A decimal number times ten to the power, cut off; -1 for none and a negative one, -2 for what is no number."""
+    none, bad = np.int64(-1), np.int64(-2)
+    if at == end or (at + 1 == end and buffer[at] == DASH):
+        return none
+    negative = buffer[at] == DASH
+    if negative or buffer[at] == PLUS:
+        at += 1
+    value, digits, point, left = np.int64(0), 0, False, power
+    for k in range(at, end):
+        c = buffer[k]
+        if c == DOT and digits and not point:
+            point = True
+        elif is_digit(c):
+            digits += 1
+            if not point or left > 0:
+                if value > 900000000000000000:
+                    return bad
+                value = value * 10 + np.int64(c - 48)
+                left -= point
+        else:
+            return bad
+    if digits == 0:
+        return bad
+    while left > 0 and value <= 900000000000000000:
+        value, left = value * 10, left - 1
+    if left > 0:
+        return bad
+    while left < 0:
+        value, left = value // 10, left + 1
+    return none if negative else value
+
+
+@kernel
+def add_numbers(buffer, starts, ends, rows, power, times, reasons):
+    """Add numbers of a unit of time, in microseconds."""
+    for row in range(rows):
+        value = decimal(buffer, np.int64(starts[row]), np.int64(ends[row]), power)
+        if value < 0:
+            reasons[row] = BAD_TIME
+        else:
+            times[row] += min(value, np.int64(1 << 61))
+
+
+@kernel
+def durations(buffer, starts, ends, rows, power, values, reasons):
+    """Microseconds; -1 for none and for a negative one."""
+    for row in range(rows):
+        value = decimal(buffer, np.int64(starts[row]), np.int64(ends[row]), power)
+        if value < -1:
+            value = np.int64(-1)
             if reasons[row] == 0:
+                reasons[row] = BAD_DURATION
+        values[row] = value
+
+
+@kernel
+def statuses(buffer, starts, ends, rows, values, reasons):
+    """Three digits, 100 to 999; 0 for none: nothing, ``-``, ``0``, ``000``, ``-1``."""
+    for row in range(rows):
+        at, n = np.int64(starts[row]), ends[row] - starts[row]
+        value = number(buffer, at, 3)
+        if n != 3 or value < 100:
+            none = n == 0 or (n == 1 and (buffer[at] == DASH or buffer[at] == 48)) or (n == 3 and value == 0)
+            none |= n == 2 and buffer[at] == DASH and buffer[at + 1] == 49
+            value = np.int64(0)
+            if not none and reasons[row] == 0:
                 reasons[row] = BAD_STATUS
         values[row] = value
 
 
 @kernel
 def sizes(buffer, starts, ends, rows, values, reasons):
-    """Up to 13 digits; -1 for a lone ``-``."""
+    """Up to 13 digits; -1 for nothing and a lone ``-``."""
     for row in range(rows):
         at, n = np.int64(starts[row]), np.int64(ends[row] - starts[row])
         high = low = np.int64(0)
-        if n == 1 and buffer[at] == DASH:
+        if n == 0 or (n == 1 and buffer[at] == DASH):
             values[row] = -1
             continue
         if 8 < n <= 13:
             high, low = number(buffer, at, n - 8), number(buffer, at + n - 8, 8)
-        elif 1 <= n <= 8:
+        elif n <= 8:
             low = number(buffer, at, n)
         else:
             low = np.int64(-1)
@@ -277,12 +484,32 @@ def authority_end(buffer, start, end):
     return at
 
 
+@inline
+def url_into(buffer, path, end, parts, row):
+    """Spans of path, query and host of ``/path?query``, or of a URL with scheme and host."""
+    hash_at = find(buffer, path, NUMBER_SIGN, end)
+    authority = scheme_end(buffer, path, end) if buffer[path] != SLASH else path
+    if authority > path:
+        after = authority_end(buffer, authority, end)
+        parts[8, row], parts[9, row] = authority, after
+        path_end = find(buffer, after, QUESTION, hash_at)
+        if after < end and buffer[after] == SLASH:
+            parts[2, row], parts[3, row] = after, path_end
+        else:  # an empty path is "/": the second slash of "://" stands for it
+            parts[2, row], parts[3, row] = authority - 1, authority
+    else:
+        path_end = find(buffer, path, QUESTION, hash_at)
+        parts[2, row], parts[3, row] = path, path_end
+    if path_end < hash_at and buffer[path_end] == QUESTION:
+        parts[4, row], parts[5, row] = path_end + 1, hash_at
+
+
 @kernel
 def request_parts(buffer, starts, ends, rows, parts):
-    """Spans of method, path, query and protocol, int32 (8, rows): start and end of each; empty where not HTTP."""
+    """Spans of method, path, query, protocol and host, int32 (10, rows): start and end of each; empty if not HTTP."""
     for row in range(rows):
         start, end = np.int64(starts[row]), np.int64(ends[row])
-        for k in range(8):
+        for k in range(10):
             parts[k, row] = start
         space = find(buffer, start, SPACE, end)
         fits = start < space < end and space - start <= 32 and is_letter(buffer[start])
@@ -314,25 +541,40 @@ def request_parts(buffer, starts, ends, rows, parts):
             continue
         parts[1, row] = space
         parts[6, row], parts[7, row] = protocol, end
-        path = space + 1
-        hash_at = find(buffer, path, NUMBER_SIGN, target)
-        authority = scheme_end(buffer, path, target) if buffer[path] != SLASH else path
-        if authority > path:
-            after = authority_end(buffer, authority, target)
-            path_end = find(buffer, after, QUESTION, hash_at)
-            if after < target and buffer[after] == SLASH:
-                path = after
-            else:  # an empty path is "/": the second slash of "://" stands for it
-                path, path_end = authority - 1, authority
-                parts[2, row], parts[3, row] = path, path_end
-                path_end = after
-            if path >= authority:
-                parts[2, row], parts[3, row] = path, path_end
-        else:
-            path_end = find(buffer, path, QUESTION, hash_at)
-            parts[2, row], parts[3, row] = path, path_end
-        if path_end < hash_at and buffer[path_end] == QUESTION:
-            parts[4, row], parts[5, row] = path_end + 1, hash_at
+        url_into(buffer, space + 1, target, parts, row)
+
+
+@kernel
+def url_parts(buffer, starts, ends, rows, parts):
+    """Spans as those of `request_parts`, of a URL or a target alone; empty for ``-``."""
+    for row in range(rows):
+        start, end = np.int64(starts[row]), np.int64(ends[row])
+        for k in range(10):
+            parts[k, row] = start
+        if end > start and not (end == start + 1 and buffer[start] == DASH):
+            url_into(buffer, start, end, parts, row)
+
+
+@kernel
+def addresses(buffer, starts, ends, rows, always, spans):
+    """Spans, int32 (2, rows), of addresses without brackets and without the port, if one stands there (or always)."""
+    for row in range(rows):
+        start, end = np.int64(starts[row]), np.int64(ends[row])
+        colons, last, digits = 0, end, True
+        for k in range(start, end):
+            c = buffer[k]
+            if c == COLON:
+                colons, last, digits = colons + 1, k, True
+            else:
+                digits = digits and is_digit(c)
+        bracketed = start < end and buffer[start] == LEFT_BRACKET
+        if bracketed and buffer[end - 1] == RIGHT_BRACKET:
+            start, end = start + 1, end - 1
+        elif digits and last < end and bracketed and buffer[last - 1] == RIGHT_BRACKET:
+            start, end = start + 1, last - 1
+        elif digits and last < end and (colons == 1 or always):
+            end = last
+        spans[0, row], spans[1, row] = start, end
 
 
 @kernel

@@ -9,19 +9,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 
-from logblur.formats import Format, Kind
+from logblur.formats import UNITS, Escape, Field, Format, Kind
 from logblur.parse.text import text_of
 from logblur.schema import Block, Reason
 
 _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_TIME = re.compile(rb"(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
 _METHOD = re.compile(rb"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _PROTOCOL = re.compile(rb"HTTP/[0-9.]{1,8}")
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LETTERS = {
+    "Y": rb"(\d{4})", "y": rb"(\d{2})", "b": b"(" + b"|".join(_MONTHS) + b")", "a": rb"()(?>[A-Za-z]+)",
+    "f": rb"(?>[.,](\d+))?+", "z": rb"(Z|[+-]\d\d(?>:?\d\d|:)?+)",
+    **dict.fromkeys("mdHMS", rb"((?> \d|\d\d?+))"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,77 +47,111 @@ class _RejectedError(Exception):
 
 
 def parse(
-    blocks: Iterable[Block], form: Format, columns: Sequence[str], *, latest_us: int, max_line_bytes: int
+    blocks: Iterable[Block],
+    form: Format,
+    columns: Sequence[str],
+    *,
+    latest_us: int,
+    max_line_bytes: int,
+    local: tzinfo = UTC,
 ) -> Reference:
     """Return what the blocks hold, by the definition. Same arguments and meaning as `Parser`."""
     found = Reference([], [], 0)
     directives = 0
     for block in blocks:
+        left: dict[int, tuple[bytes, Reason]] = {}
         offset = block.offset
         for line in block.data[: block.size].tobytes().split(b"\n")[:-1]:
-            try:
-                row = _row(line, form, latest_us, max_line_bytes)
-            except _RejectedError as rejected:
-                found.rejects.append((offset, rejected.reason))
-            else:
+            left[offset] = line, Reason.TOO_LONG
+            offset += len(line) + 1
+        for tried in (form, *form.alternatives):  # rows of an alternative come behind those of what it stands in for
+            for offset, (line, reason) in list(left.items()):
+                try:
+                    row = _row(line, tried, latest_us, max_line_bytes, local)
+                except _RejectedError as rejected:
+                    left[offset] = line, rejected.reason if tried is form else reason
+                    continue
+                if tried is not form and reason in {Reason.TOO_LONG, Reason.FUTURE_TIME}:
+                    continue
+                del left[offset]
                 if row is None:
                     directives += 1
                 else:
                     found.rows.append({name: row.get(name) for name in columns})
-            offset += len(line) + 1
+        found.rejects.extend((offset, reason) for offset, (_, reason) in left.items())
     return Reference(found.rows, found.rejects, directives)
 
 
-def _row(line: bytes, form: Format, latest_us: int, max_line_bytes: int) -> dict[str, Any] | None:
+def _row(line: bytes, form: Format, latest_us: int, max_line_bytes: int, local: tzinfo) -> dict[str, Any] | None:
     if len(line) > max_line_bytes:
         raise _RejectedError(Reason.TOO_LONG)
     if not line.strip(b" \t\r") or line.startswith(b"#"):
         return None
-    raw = _fields(line, form)
-    values: dict[str, Any] = {}
-    for wanted, reason in ((Kind.TIME_CLF, None), (Kind.STATUS, Reason.BAD_STATUS), (Kind.BYTES, Reason.BAD_BYTES)):
-        for field, value in zip(form.fields, raw, strict=True):
-            if field.kind is not wanted or not field.name:
-                continue
-            if wanted is Kind.TIME_CLF:
-                values["time"] = _time(value, latest_us)
-            elif wanted is Kind.STATUS and re.fullmatch(rb"[1-9][0-9][0-9]", value):
-                values[field.name] = int(value)
-            elif wanted is Kind.BYTES and re.fullmatch(rb"-|[0-9]{1,13}", value):
-                values[field.name] = None if value == b"-" else int(value)
-            else:
-                assert reason is not None
-                raise _RejectedError(reason)
-    for field, value in zip(form.fields, raw, strict=True):
-        if field.kind is Kind.REQUEST and field.name:
-            parts = _request(value)
-            values |= {n: text_of(p) for n, p in zip(("method", "path", "query", "protocol"), parts, strict=True)}
-        elif field.kind is Kind.TEXT and field.name:
-            values[field.name] = text_of(value)
+    raw = [*zip(form.fields, _fields(line, form), strict=True)]
+    values: dict[str, Any] = {"time": _time(form, raw, latest_us, local)}
+    for kind in (Kind.STATUS, Kind.SIZE, Kind.DURATION):
+        for field, value in raw:
+            if field.kind is kind and field.name:
+                values[field.name] = _number(field, value)
+    for field, value in raw:
+        if field.kind in {Kind.REQUEST, Kind.URL} and field.name:
+            parts = _request(value) if field.kind is Kind.REQUEST else (b"", *_url(value if value != b"-" else b""))
+            names = ("method", "path", "query", "host", "protocol")
+            texts = {n: text_of(p, field.escape) for n, p in zip(names, parts, strict=False)}
+            values |= {name: texts[name] for name in field.columns}
+        elif field.kind in {Kind.TEXT, Kind.ADDRESS} and field.name:
+            value = _address(value, field.layout) if field.kind is Kind.ADDRESS else value  # noqa: PLW2901
+            values[field.name] = text_of(value, field.escape)
             if field.name == "referer":
-                values["referer_host"] = text_of(_host(value))
+                values["referer_host"] = text_of(_host(value), field.escape)
     return values
 
 
 def _fields(line: bytes, form: Format) -> list[bytes]:
     """Return the raw bytes of each field; a field ends where the literal behind it first stands unescaped."""
-    if not line.startswith(form.literals[0]):
+    line = line.lstrip(b" \t\r") if line[:1] <= b" " else line
+    literals = list(form.literals)
+    if form.open_end and not literals[-1]:
+        literals[-1] = b" "
+    required = len(form.fields) - form.optional if form.optional or form.open_end else len(form.fields) + 1
+    if not line.startswith(literals[0]):
         raise _RejectedError(Reason.TOO_FEW_FIELDS)
-    at, raw = len(form.literals[0]), []
-    for field, literal in zip(form.fields, form.literals[1:], strict=True):
-        if not literal:  # the last field, to the end of the line
-            raw.append(line[at:].rstrip(b" \r"))
-            return raw
-        end = line.find(literal, at)
-        while field.quoted and end >= 0 and _escaped(line, at, end):
-            end = line.find(literal, end + 1)
-        if end < 0:
-            raise _RejectedError(Reason.UNCLOSED_QUOTE if field.quoted else Reason.TOO_FEW_FIELDS)
-        raw.append(line[at:end])
-        at = end + len(literal)
-    if line[at:].strip(b" \r"):
+    at, raw = len(literals[0]), []
+    for k, (field, literal) in enumerate(zip(form.fields, literals[1:], strict=True)):
+        at += len(line[at:]) - len(line[at:].lstrip(b" ")) if field.padded else 0
+        value, after, short = _field(line, at, field, literal, may_end=k + 1 >= required)
+        raw.append(value)
+        if short:
+            return raw + [b""] * (len(form.fields) - len(raw))
+        at = after
+    if not form.open_end and line[at:].strip(b" \t\r"):
         raise _RejectedError(Reason.TRAILING)
     return raw
+
+
+def _field(line: bytes, at: int, field: Field, literal: bytes, *, may_end: bool) -> tuple[bytes, int, bool]:
+    """Return a field's bytes, where the next one starts, and whether the line ends instead."""
+    doubled = field.quoted and field.escape in {Escape.PERCENT, Escape.DOUBLED}
+    if doubled and (found := re.compile(rb'"((?>[^"]+|"")*+)"').match(line, at)):
+        rest = line[found.end() :]
+        if literal and rest.startswith(literal):
+            return found[1], found.end() + len(literal), False
+        if (not literal or may_end) and not rest.strip(b" \t\r"):
+            return found[1], len(line), bool(literal)
+    if not literal:  # the last field, to the end of the line
+        return line[at:].rstrip(b" \t\r"), len(line), False
+    guarded = field.quoted and not doubled
+    end = line.find(literal[:1], at)
+    while end >= 0:
+        if not (guarded and _escaped(line, at, end)):
+            if line.startswith(literal, end):
+                return line[at:end], end + len(literal), False
+            if may_end and literal[:1] in b'"]})' and not line[end + 1 :].strip(b" \t\r"):
+                return line[at:end], len(line), True
+        end = line.find(literal[:1], end + 1)
+    if may_end and not guarded:
+        return line[at:].rstrip(b" \t\r"), len(line), True
+    raise _RejectedError(Reason.UNCLOSED_QUOTE if guarded else Reason.TOO_FEW_FIELDS)
 
 
 def _escaped(line: bytes, start: int, at: int) -> bool:
@@ -119,31 +159,115 @@ def _escaped(line: bytes, start: int, at: int) -> bool:
     return run % 2 == 1
 
 
-def _time(value: bytes, latest_us: int) -> datetime:
-    found = _TIME.fullmatch(value)
-    if not found or found[2] not in _MONTHS:
+def _number(field: Field, value: bytes) -> int | None:
+    if field.kind is Kind.STATUS:
+        if value in {b"", b"-", b"0", b"000", b"-1"}:
+            return None
+        if re.fullmatch(rb"[1-9][0-9][0-9]", value):
+            return int(value)
+        raise _RejectedError(Reason.BAD_STATUS)
+    if field.kind is Kind.SIZE:
+        if re.fullmatch(rb"-?|[0-9]{1,13}", value):
+            return int(value) if value.isdigit() else None
+        raise _RejectedError(Reason.BAD_BYTES)
+    if value in {b"", b"-"}:
+        return None
+    number = _decimal(value, UNITS[field.layout], Reason.BAD_DURATION)
+    return None if value.startswith(b"-") else number
+
+
+def _decimal(value: bytes, power: int, reason: Reason) -> int:
+    """Return a decimal number times ten to the power, cut off."""
+    if not re.fullmatch(rb"[+-]?[0-9]+(\.[0-9]*)?", value):
+        raise _RejectedError(reason)
+    whole, _, fraction = value.lstrip(b"+-").partition(b".")
+    digits = whole + fraction[: max(power, 0)]
+    if any(int(digits[:n]) > 9 * 10**17 for n in range(1, len(digits))):
+        raise _RejectedError(reason)
+    number = int(digits)
+    for _ in range(max(power, 0) - len(fraction[: max(power, 0)])):
+        if number > 9 * 10**17:
+            raise _RejectedError(reason)
+        number *= 10
+    return number // int(10 ** max(-power, 0))
+
+
+def _time(form: Format, raw: Sequence[tuple[Field, bytes]], latest_us: int, local: tzinfo) -> datetime:
+    us = form.day_us
+    for field, value in raw:
+        if field.kind is not Kind.TIME or not field.name:
+            continue
+        unit = field.layout.removeprefix("+")
+        if unit in UNITS:
+            if value in {b"", b"-"} or value.startswith(b"-"):
+                raise _RejectedError(Reason.BAD_TIME)
+            us += min(_decimal(value, UNITS[unit], Reason.BAD_TIME), 1 << 61)
+        else:
+            us += _clock(value, field.layout)
+    if us < 0 and not form.local_time:
         raise _RejectedError(Reason.BAD_TIME)
-    day, year, hour, minute, second = (int(found[k]) for k in (1, 3, 4, 5, 6))
-    zone_hour, zone_minute = int(found[8]), int(found[9])
-    if not 1970 <= year <= 9998 or second > 60 or zone_hour > 23 or zone_minute > 59:
-        raise _RejectedError(Reason.BAD_TIME)
-    shift = timedelta(hours=zone_hour, minutes=zone_minute)
     try:
-        zone = timezone(-shift if found[7] == b"-" else shift)
-        time = datetime(year, _MONTHS.index(found[2]) + 1, day, hour, minute, tzinfo=zone)
-        time = time.astimezone(UTC) + timedelta(seconds=second)  # a leap second is the next minute's first
-    except ValueError:
-        raise _RejectedError(Reason.BAD_TIME) from None
-    if time < _EPOCH:
+        time = _EPOCH + us * _MICROSECOND
+        if form.local_time:
+            time -= time.replace(tzinfo=local, fold=0).utcoffset() or timedelta()
+    except OverflowError:
+        time = None
+    if time is not None and time < _EPOCH:
         raise _RejectedError(Reason.BAD_TIME)
-    if (time - _EPOCH) // timedelta(microseconds=1) > latest_us:
+    if time is None or (time - _EPOCH) // _MICROSECOND > latest_us:
         raise _RejectedError(Reason.FUTURE_TIME)
     return time
 
 
-def _request(line: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    """Return (method, path, query, protocol) of a request line; all empty where it is not HTTP (RFC 9112, 3)."""
-    nothing = (b"", b"", b"", b"")
+@lru_cache
+def _pattern(layout: str) -> tuple[re.Pattern[bytes], str]:
+    pattern, letters = b"", ""
+    for found in re.finditer(r"%(.)|(.)", layout, re.DOTALL):
+        if found[1] and found[1] != "%":
+            pattern, letters = pattern + _LETTERS[found[1]], letters + found[1]
+        else:
+            pattern += re.escape((found[1] or found[2]).encode())
+    return re.compile(pattern), letters
+
+
+def _clock(value: bytes, layout: str) -> int:
+    """Return the microseconds that a time, or a part of one, stands for."""
+    pattern, letters = _pattern(layout)
+    if not (found := pattern.fullmatch(value)):
+        raise _RejectedError(Reason.BAD_TIME)
+    part: dict[str, int] = dict.fromkeys("YmdHMSfz", 0) | {"Y": 1970, "m": 1, "d": 1}
+    for letter, text in zip(letters, found.groups(), strict=True):
+        match letter:
+            case "b":
+                part["m"] = _MONTHS.index(text) + 1
+            case "y":
+                part["Y"] = int(text) + (1900 if int(text) >= 69 else 2000)
+            case "f":
+                part["f"] = int((text or b"0")[:6].ljust(6, b"0"))
+            case "z":
+                digits = text[1:].replace(b":", b"").ljust(4, b"0")
+                hours, minutes = int(digits[:2]), int(digits[2:])
+                if hours > 23 or minutes > 59:
+                    raise _RejectedError(Reason.BAD_TIME)
+                part["z"] = (hours * 60 + minutes) * (-60 if text[:1] == b"-" else 60)
+            case "a":
+                pass
+            case _:
+                part[letter] = int(text)
+    if not 1970 <= part["Y"] <= 9998 or part["H"] > 23 or part["M"] > 59 or part["S"] > 60:
+        raise _RejectedError(Reason.BAD_TIME)
+    try:
+        day = datetime(part["Y"], part["m"], part["d"], tzinfo=UTC) - _EPOCH
+    except ValueError:
+        raise _RejectedError(Reason.BAD_TIME) from None
+    # a leap second is the next minute's first
+    clock = timedelta(hours=part["H"], minutes=part["M"], seconds=part["S"] - part["z"], microseconds=part["f"])
+    return (day + clock) // _MICROSECOND
+
+
+def _request(line: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """Return (method, path, query, host, protocol) of a request line; all empty where it is not HTTP (RFC 9112, 3)."""
+    nothing = (b"", b"", b"", b"", b"")
     method, _, rest = line.partition(b" ")
     if not _METHOD.fullmatch(method):
         return nothing
@@ -154,16 +278,32 @@ def _request(line: bytes) -> tuple[bytes, bytes, bytes, bytes]:
             return nothing
     if not target:
         return nothing
+    return method, *_url(target), protocol
+
+
+def _url(target: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return (path, query, host)."""
+    host = b""
     if scheme := _SCHEME.match(target):  # absolute form, as proxies get it
         rest = target[scheme.end() :]
         authority = re.match(rb"[^/?#]*", rest)
         assert authority is not None
+        host = authority[0]
         target = rest[authority.end() :]
         if not target.startswith(b"/"):
             target = b"/" + target
     target = target.partition(b"#")[0]
     path, _, query = target.partition(b"?")
-    return method, path, query, protocol
+    return path, query, host
+
+
+def _address(value: bytes, layout: str) -> bytes:
+    """Return an address without brackets and without its port."""
+    found = re.fullmatch(rb"\[(.*)\](?::[0-9]*)?", value, re.DOTALL)
+    if found:
+        return found[1]
+    ported = re.fullmatch(rb"(.*):[0-9]*" if layout == "port" else rb"([^:]*):[0-9]*", value, re.DOTALL)
+    return ported[1] if ported else value
 
 
 def _host(referer: bytes) -> bytes:

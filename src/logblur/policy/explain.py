@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from logblur.policy.model import Fields, Policy
+from logblur.policy.model import Policy
 from logblur.policy.plan import Method, Plan, TablePlan
 from logblur.policy.resolve import YIELDS
+from logblur.policy.rules import Fields
+from logblur.schema import FINDINGS, PARSED, Category, metadata_of
 
 BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
     "time": {
@@ -69,10 +71,32 @@ class FieldExplained:
 
 @dataclass(frozen=True, slots=True)
 class TableExplained:
-    """What one table publishes; `counts` says in words which lines it counts."""
+    """What one table publishes, in words: which lines it counts, for which purpose, on which legal basis."""
 
     table: TablePlan
     counts: str
+    purpose: str
+    legal_basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldExplained:
+    """What becomes of one kind of personal data.
+
+    Attributes:
+        category: What a privacy notice calls it.
+        data: A field, or a kind of finding inside text.
+        becomes: What is left of it, in words.
+        purpose, legal_basis: Those of the field, or the policy's; empty where nothing of it is kept.
+        kept: How long, in words.
+    """
+
+    category: Category
+    data: str
+    becomes: str
+    purpose: str
+    legal_basis: str
+    kept: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +111,9 @@ class Explanation:
         retention: How long the tables are kept.
         fields: Every field that a log can have, in the schema's order.
         tables: The tables, in the policy's order; none where the policy is for records.
+        signals: Sentences on what becomes of restricted requests; none where the policy does not restrict any.
         tokens: Sentences on how people are counted, and what of them is kept how long.
+        held: What becomes of each kind of personal data, by category in the order of `schema.Category`.
     """
 
     name: str
@@ -97,25 +123,62 @@ class Explanation:
     retention: str
     fields: tuple[FieldExplained, ...]
     tables: tuple[TableExplained, ...]
+    signals: tuple[str, ...]
     tokens: tuple[str, ...]
+    held: tuple[HeldExplained, ...]
 
 
 def explain(policy: Policy, plan: Plan) -> Explanation:
     """Return what this policy, resolved to this plan, does with every field, table and token."""
     rules = policy.fields.named()
+    fields = tuple(
+        _field(name, plan, rules[name].reason if name in rules else "the policy does not name it")
+        for name in Fields.model_fields
+    )
     return Explanation(
         name=policy.name,
         digest=plan.digest,
-        purpose=policy.purpose,
+        purpose=str(policy.purpose),
         legal_basis=policy.legal_basis,
         retention=str(policy.retention),
-        fields=tuple(
-            _field(name, plan, rules[name].reason if name in rules else "the policy does not name it")
-            for name in Fields.model_fields
+        fields=fields,
+        tables=tuple(
+            TableExplained(
+                table, MEANS[table.where], str(said.purpose or policy.purpose), said.legal_basis or policy.legal_basis
+            )
+            for table, said in zip(plan.tables, policy.tables, strict=True)
         ),
-        tables=tuple(TableExplained(table, MEANS[table.where]) for table in plan.tables),
+        signals=_signals(plan),
         tokens=_tokens(policy, plan),
+        held=_held(policy, plan, fields),
     )
+
+
+def _held(policy: Policy, plan: Plan, fields: Iterable[FieldExplained]) -> tuple[HeldExplained, ...]:
+    rules = policy.fields.named()
+    known = {field.name: field for field in fields}
+    held = []
+    for name in PARSED.names:
+        if name == "referer_host":  # a part of referer
+            continue
+        category, rule = Category(metadata_of(name)["category"]), rules.get(name)
+        becomes = known[name].becomes if name in known else "nothing; not even parsed"
+        ground = str((rule and rule.purpose) or policy.purpose), (rule and rule.legal_basis) or policy.legal_basis
+        if rule is not None and rule.method != "drop":
+            held.append(HeldExplained(category, name, becomes, *ground, str(policy.retention)))
+        elif name in plan.visitor_from or name == "remote_addr":
+            until = f"as a token, until the day is sealed ({policy.visitor.seal_after})"
+            held.append(HeldExplained(category, name, becomes, *ground, until))
+        else:
+            held.append(HeldExplained(category, name, becomes, "", "", "not at all"))
+    template = plan.methods.get("path", "drop") == "template"
+    for category in Category:
+        if kinds := [kind for kind, own in FINDINGS.items() if own is category]:
+            words = " ".join(f"{{{kind}}}" for kind in kinds)
+            becomes = f"{words} in its place" if template else "nothing; no text that may hold it is kept"
+            held.append(HeldExplained(category, f"{', '.join(kinds)} in paths", becomes, "", "", "not at all"))
+    order = list(Category)
+    return tuple(sorted(held, key=lambda entry: order.index(entry.category)))
 
 
 def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
@@ -128,6 +191,24 @@ def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
         becomes = BECOMES[name][method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
     columns = tuple(column for column in plan.columns if name in YIELDS[column])
     return FieldExplained(name, method, becomes, columns, reason or "")
+
+
+def _signals(plan: Plan) -> tuple[str, ...]:
+    signals = plan.signals
+    if signals is None:
+        return ()
+    when = []
+    if signals.consent:
+        when.append(f"none of {', '.join(name for name, _ in signals.consent)} says yes")
+    if signals.objection:
+        when.append(f"one of {', '.join(name for name, _ in signals.objection)} objects")
+    restricted = plan.of_restricted()
+    differs = [
+        f"{name}: {_field(name, restricted, None).becomes}"
+        for name in Fields.model_fields
+        if _field(name, restricted, None).becomes != _field(name, plan, None).becomes
+    ]
+    return (f"A request is restricted where {' or '.join(when)}. Of such requests less is kept. {'; '.join(differs)}.",)
 
 
 def _tokens(policy: Policy, plan: Plan) -> tuple[str, ...]:

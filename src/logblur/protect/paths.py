@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logblur.schema import NONE
+from logblur.schema import FINDINGS, NONE
 
 LONGEST: Final = 512
 """Characters of a template; of a longer one the first segments stay, then ``{long}``."""
@@ -170,6 +170,25 @@ def template(paths: pa.Array) -> pa.Array:
         short = pa.array([_shortened(text, half=half) for text, half in pairs], pa.large_string())
         result = pc.replace_with_mask(result, long, short)
     return pc.if_else(paths.is_valid(), result, NONE).cast(pa.string())
+
+
+def kinds(texts: pa.Array) -> dict[str, pa.Array]:
+    """Return which texts hold something of each kind (`schema.FINDINGS`) that has the form of an identifier.
+
+    Args:
+        texts: large_string, distinct values of any field; null holds nothing.
+
+    Returns:
+        By kind, in the order of `schema.FINDINGS`, boolean, as many values as ``texts``, without nulls.
+
+    Privacy:
+        Says that something is there, never what.
+    """
+    read = pc.utf8_slice_codeunits(pc.fill_null(texts, ""), 0, _READ)
+    read = _changed(read, pc.match_substring_regex(read, rf"{_ENCODED}|[^ -~]"), _decoded)
+    read = pc.replace_substring_regex(read, "[{}]", "")  # words in braces are ours alone
+    settled = _settled(read)
+    return {kind: pc.match_substring(settled, f"{{{kind}}}") for kind in FINDINGS}
 
 
 def _changed(texts: pa.Array, which: pa.Array, change: Callable[[str], str]) -> pa.Array:

@@ -1,0 +1,69 @@
+"""Layouts of times: strptime's letters, or a unit, to the small program that a kernel reads a time with.
+
+Letters: ``%Y`` (four digits) ``%y`` (two; 69 to 99 are of the last century) ``%m`` ``%d`` ``%H`` ``%M`` ``%S`` (one or
+two digits, the first may be a space) ``%b`` (``Jan``) ``%a`` (letters that say nothing) ``%f`` (a fraction with its
+point or comma, or nothing) ``%z`` (``Z``, ``+hhmm``, ``+hh:mm``, ``+hh``). A layout that is a unit, ``s``, ``ms``,
+``us`` or ``ns``, is a decimal number of it since 1970; with ``+`` before it, one to be added to another time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from logblur.errors import FormatError
+from logblur.formats import UNITS
+
+LETTERS: Final = "YymdHMSbafz"
+"""The letters of a layout; a kernel knows them by their place here, plus `LITERAL`."""
+
+LITERAL: Final = 256
+"""Program tokens from here on are literal bytes."""
+
+_LONG: Final[Mapping[str, str]] = {
+    "T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "D": "%m/%d/%y", "e": "%d", "k": "%H", "h": "%b", "n": " ",
+    "t": "\t", "%": "%%", "s": "s",
+}  # fmt: skip
+"""What other letters of strftime (POSIX) stand for."""
+
+_PARTS: Final[Mapping[str, str]] = dict.fromkeys("Yymdb", "date") | dict.fromkeys("HMS", "clock") | {"z": "zone"}
+
+
+def expand(text: str, *, position: int | None = None) -> str:
+    """Return the layout of a strftime format.
+
+    Raises:
+        FormatError: A letter that this program does not read; carries the position.
+    """
+
+    def one(found: re.Match[str]) -> str:
+        letter = found[1]
+        if letter in LETTERS and letter != "f":
+            return found[0]
+        if letter not in _LONG:
+            raise FormatError(f"%{letter} is no part of a time that can be read here", position=position)
+        return _LONG[letter]
+
+    return re.sub(r"%[-_0^#EO]?(.)", one, text)
+
+
+def parts(layout: str) -> frozenset[str]:
+    """Return what a time of this layout tells: ``date``, ``clock``, ``fraction``, ``zone``."""
+    if layout in UNITS:
+        return frozenset({"date", "clock", "fraction", "zone"})
+    if layout.removeprefix("+") in UNITS:
+        return frozenset({"fraction"})
+    told = {_PARTS[letter] for letter in re.findall("%(.)", layout) if letter in _PARTS}
+    return frozenset(told | ({"fraction"} if "%f" in layout else set()))
+
+
+def program(layout: str) -> list[int]:
+    """Return the tokens of a layout: the places of letters in `LETTERS`, and `LITERAL` plus a byte."""
+    tokens = []
+    for found in re.finditer(r"%(.)|(.)", layout, re.DOTALL):
+        if found[1] and found[1] != "%":
+            tokens.append(LETTERS.index(found[1]))
+        else:
+            tokens += [LITERAL + byte for byte in (found[1] or found[2]).encode()]
+    return tokens

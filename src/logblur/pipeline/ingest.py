@@ -1,0 +1,174 @@
+"""Reading: what is new in the logs, segment by segment, until it counts. Nothing here knows of OUT.
+
+A segment is read whole by the workers, held against the policy's limit on rejects, and committed in one transaction:
+until then nothing of it counts, and a run that is killed reads it again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from stat import S_ISREG
+from typing import TYPE_CHECKING
+
+from logblur.dataset.identity import HEAD_SIZE, FileStat
+from logblur.dataset.ledger import NEW_LOG, LogRecord
+from logblur.dataset.state import State
+from logblur.errors import FormatError, InputError, LogblurError
+from logblur.formats import Format
+from logblur.pipeline.days import Days
+from logblur.pipeline.workers import Segment, Workers
+from logblur.schema import Block, Reason
+from logblur.sources.find import Log
+from logblur.summary import Progress
+
+if TYPE_CHECKING:  # a run with nothing new needs none of these
+    from logblur.sources.blocks import BlockReader
+    from logblur.sources.open import LogContent
+
+
+class Ingest:
+    """The reading half of one run.
+
+    Attributes:
+        total: What was found in all that counts.
+        bytes_read: Stored bytes.
+        logs_known: Logs that held nothing new.
+        waiting: Logs whose incomplete last line waits for its end.
+        formats: Logs read, by the name of their format.
+        errors: Of logs that failed; what is before the fault counts, and so do all other logs.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        days: Days,
+        logs: Sequence[Log],
+        pool: ThreadPoolExecutor,
+        *,
+        workers: int,
+        started: datetime,
+        on_progress: Callable[[Progress], None] | None,
+        on_notice: Callable[[str], None] | None,
+    ) -> None:
+        self._state, self._days, self._logs = state, days, logs
+        self._workers = Workers(state, days, pool, workers, started)
+        self._on_progress, self._on_notice = on_progress, on_notice
+        sizes = [stat.size if (stat := _stat(log)) else None for log in logs] if on_progress else []
+        self._bytes_total = None if None in sizes else sum(filter(None, sizes))
+        self.total = Segment()
+        self.bytes_read = self.logs_known = self.waiting = 0
+        self.formats: Counter[str] = Counter()
+        self.errors: list[LogblurError] = []
+
+    def read(self) -> None:
+        """Count what is new in every log, in their order."""
+        for log in self._logs:
+            try:
+                self._read(log)
+            except (InputError, FormatError) as error:
+                self.errors.append(error)
+
+    def _read(self, log: Log) -> None:
+        stat = _stat(log)
+        if stat and self._state.ledger.unchanged(stat):
+            self.logs_known += 1
+            return
+        from logblur.sources.blocks import BlockReader
+        from logblur.sources.open import open_log
+
+        with open_log(log) as content:
+            head = content.head(HEAD_SIZE) if content.rereadable else b""
+            point = self._state.ledger.find(content) if content.rereadable else NEW_LOG
+            reader = BlockReader(content, start=point.offset)
+            form = None
+            while not reader.at_end and (block := reader.read()):
+                self._workers.get_ready()  # while this thread imports Numba
+                form = form or self._format(content, block)
+                segment = self._workers.read_segment(reader, form, block, self._report)
+                self._check_rejects(segment, log.name)
+                point = self._commit(point, content, head, reader, segment)
+                reader.next_segment()
+            self.bytes_read += reader.bytes_read
+            self.waiting += reader.waiting
+        if form is None:
+            self.logs_known += 1
+        else:
+            self.formats[form.name] += 1
+        if stat:
+            self._state.ledger.remember([stat])
+
+    def _format(self, content: LogContent, block: Block) -> Format:
+        """Return the format of a log, told by its head; a pipe has none but its first block."""
+        from logblur import jit
+        from logblur.parse.detect import SAMPLE_BYTES, choose
+        from logblur.sources.blocks import sample
+
+        if self._on_notice and (notice := jit.notice()):
+            self._on_notice(notice)
+            self._on_notice = None
+        try:
+            form = choose(sample(content, block, SAMPLE_BYTES), self._days.plan.format)
+        except FormatError as error:
+            raise FormatError(f"{content.log.name}: {error}") from None
+        if "remote_addr" not in form.columns:
+            raise FormatError(
+                f"{content.log.name}: the format logs no client address (%h or %a): clients cannot be told apart and "
+                "nothing could be published"
+            )
+        return form
+
+    def _check_rejects(self, segment: Segment, name: str) -> None:
+        refused, lines = segment.rejects.total(), segment.rows + segment.rejects.total()
+        if refused > self._days.plan.max_rejects * lines:
+            why = ", ".join(f"{Reason(code).text} {n}" for code, n in segment.rejects.most_common())
+            raise InputError(
+                f"{refused} of {lines} lines do not fit the format ({why}); nothing from here on was counted: give the "
+                "right --format, or raise max_rejects in the policy",
+                source=name,
+            )
+
+    def _commit(
+        self, point: LogRecord, content: LogContent, began: bytes, reader: BlockReader, segment: Segment
+    ) -> LogRecord:
+        """Make a segment count, with the days it opens."""
+        ledger = self._state.ledger
+        self._days.open(partial.day for partial in segment.partials)
+        if content.rereadable:
+            head, tail = content.head(HEAD_SIZE), reader.tail
+            if not head.startswith(began) or len(head) < min(HEAD_SIZE, reader.offset):  # copytruncate, say
+                raise InputError("was emptied or replaced while it was read; run again", source=content.log.name)
+        else:  # what came through a pipe cannot come again: a log of its own
+            head = tail = self._state.key_source("standard input", 32)
+        after = ledger.commit(
+            point,
+            head=head,
+            tail=tail,
+            new_offset=reader.offset,
+            partials=segment.partials,
+            rejects=segment.rejects,
+            late=segment.late,
+        )
+        if after is None:
+            return ledger.find(content)
+        self.total.add(segment)
+        return after
+
+    def _report(self, reader: BlockReader) -> None:
+        if self._on_progress:
+            self._on_progress(Progress(self.bytes_read + reader.bytes_read, self._bytes_total, self.total.rows))
+
+
+def _stat(log: Log) -> FileStat | None:
+    """Return what the system says of a log's file; None for a pipe or what cannot be asked."""
+    if log.path is None:
+        return None
+    try:
+        about = log.path.stat()
+    except OSError:
+        return None
+    name = os.fspath(log.path.absolute())
+    return FileStat(name, about.st_size, about.st_mtime_ns, about.st_ino) if S_ISREG(about.st_mode) else None

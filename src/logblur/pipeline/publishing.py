@@ -1,0 +1,66 @@
+"""Publishing: what counts in a day, merged, held against its thresholds, written to OUT. Nothing here knows of logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from logblur.dataset import manifest
+from logblur.dataset.ledger import DayRecord
+from logblur.dataset.seal import seal_day
+from logblur.dataset.state import State
+from logblur.pipeline.days import plan_of
+from logblur.summary import TableSummary
+
+
+class Publishing:
+    """The publishing half of one run.
+
+    Attributes:
+        tables: What was published so far, by table. A withheld table's count may tell of few people: it is not there.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.tables: dict[str, TableSummary] = {}
+
+    def seal(self, records: Iterable[DayRecord]) -> list[date]:
+        """Publish open days for the last time, and seal them; return them."""
+        state, sealed = self._state, []
+        for record in records:
+            self._publish(record, final=True)
+            seal_day(state.ledger, state.keys, state.partials, record.day, now=state.clock())
+            sealed.append(record.day)
+        return sealed
+
+    def publish_dirty_days(self) -> None:
+        """Publish every day in which something new counts, but those that publish once, when they are sealed."""
+        for record in self._state.ledger.dirty_days():
+            if plan_of(record).publish == "open":
+                self._publish(record, final=False)
+
+    def finish(self) -> None:
+        """Bring the manifest's counts of late and rejected lines up to date."""
+        ledger = self._state.ledger
+        manifest.update_counts(self._state.out, late=ledger.late(), rejects=ledger.rejects())
+
+    def _publish(self, record: DayRecord, *, final: bool) -> None:
+        """Merge a day's partials, hold its tables against their thresholds, and write them."""
+        from logblur.aggregate import merge, release
+        from logblur.dataset.publish import DayInfo, publish_day
+
+        state, plan = self._state, plan_of(record)
+        released = release(merge(list(state.read_partials(record.day))), plan.tables)
+        rolled_up = {name: table.rolled_up for name, table in released.items()}
+        info = DayInfo(plan, record.key_id, final, rolled_up)
+        publish_day(state.out, record.day, {name: table.rows for name, table in released.items()}, info)
+        state.ledger.mark_clean(record.day)
+        for name, table in released.items():
+            if table.rows.num_rows:
+                old = self.tables.get(name, TableSummary())
+                self.tables[name] = TableSummary(
+                    old.days + 1,
+                    old.rows + table.rows.num_rows,
+                    old.requests + table.requests,
+                    old.rolled_up + table.rolled_up,
+                )

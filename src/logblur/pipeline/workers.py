@@ -1,0 +1,197 @@
+"""The threads that turn the blocks of a segment into partials on disk: parse -> classify -> protect -> aggregate.
+
+What is theirs counts for nothing until the segment is committed (`pipeline.ingest`). Nothing here knows of logs, of
+what was counted before, or of OUT.
+"""
+
+from __future__ import annotations
+
+import functools
+import queue
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from logblur.dataset.state import State
+from logblur.formats import Format
+from logblur.pipeline.days import Days
+from logblur.policy.plan import Plan
+from logblur.schema import Block, Parsed, Protected
+
+if TYPE_CHECKING:  # a run with nothing new needs none of these
+    import pyarrow as pa
+
+    from logblur.dataset.partials import PartialFile
+    from logblur.parse import Parser
+    from logblur.protect.door import TokenKeys
+    from logblur.sources.blocks import BlockReader
+
+_FUTURE: Final = timedelta(days=1)
+"""A line dated later than this after the run's start is a reject."""
+
+_LEARN_AT_ONCE: Final = 256
+"""New user agents that a worker collects before it hands them over."""
+
+_FEW_BYTES: Final = 16 << 10
+
+_Agents = queue.SimpleQueue["pa.Array"]
+
+
+@dataclass(slots=True)
+class Segment:
+    """What was found in one segment; it counts when it is committed, or not at all."""
+
+    rows: int = 0
+    directives: int = 0
+    no_address: int = 0
+    rejects: Counter[int] = field(default_factory=Counter)
+    late: Counter[date] = field(default_factory=Counter)
+    partials: list[PartialFile] = field(default_factory=list)
+
+    def add(self, other: Segment) -> None:
+        """Take in what was found elsewhere."""
+        self.rows += other.rows
+        self.directives += other.directives
+        self.no_address += other.no_address
+        self.rejects += other.rejects
+        self.late += other.late
+        self.partials += other.partials
+
+
+class Workers:
+    """The workers of one run, and what they have learnt.
+
+    Args:
+        state: Where partials go.
+        days: By which Plan and key each day's lines are counted.
+        pool: Has a thread more than there are workers.
+        count: How many workers.
+        started: When the run began.
+    """
+
+    def __init__(self, state: State, days: Days, pool: ThreadPoolExecutor, count: int, started: datetime) -> None:
+        from logblur.classify import Memory
+        from logblur.protect import Templates
+
+        self._state, self._days, self._pool, self._count = state, days, pool, count
+        self._latest_us = int((started + _FUTURE).timestamp()) * 1_000_000
+        self._memory, self._templates = Memory(), Templates()
+        self._rules: Future[None] | None = None
+        self._rehearsed = False
+
+    def get_ready(self) -> None:
+        """Compile the rules for user agents, in another thread, while this one goes on."""
+        self._rules = self._rules or self._pool.submit(self._memory.warm)
+
+    def read_segment(
+        self, reader: BlockReader, form: Format, first: Block, report: Callable[[BlockReader], None]
+    ) -> Segment:
+        """Parse a segment to its end; meanwhile classify the agents that turn up.
+
+        Args:
+            reader: Gives its blocks.
+            form: The log's format.
+            first: Its first block, read already.
+            report: Called now and then.
+        """
+        pending, agents = [first], _Agents()
+
+        def pull() -> Block | None:
+            try:
+                return pending.pop()
+            except IndexError:
+                return reader.read()
+
+        try:
+            jobs = [self._pool.submit(self._work, pull, form, agents) for _ in range(self._count)]
+            self._rehearse(form, first)
+            while not all(job.done() for job in jobs):
+                if not self._learn(agents):
+                    report(reader)
+            segment = Segment()
+            for job in jobs:
+                segment.add(job.result())
+        except BaseException:  # a signal too: workers that wait for a pipe would keep the run alive
+            reader.stop()
+            raise
+        return segment
+
+    def _learn(self, agents: _Agents) -> bool:
+        """Classify new agents in this thread: their parser holds the interpreter, kernels do not. False: none came."""
+        try:
+            self._memory.learn(agents.get(timeout=0.01).drop_null().to_pylist())
+        except queue.Empty:
+            return False
+        return True
+
+    def _work(self, pull: Callable[[], Block | None], form: Format, agents: _Agents) -> Segment:
+        """Parse blocks until the segment ends; settle whenever the parser is full, and at the end."""
+        parser = self._parser(form)
+        segment, known = Segment(), 0
+        while (block := pull()) is not None:
+            parser.feed(block)
+            if parser.distinct("user_agent") >= known + _LEARN_AT_ONCE:
+                agents.put(parser.texts["user_agent"].array(known))
+                known = parser.distinct("user_agent")
+            if parser.full:
+                segment.add(self._settle(parser.take()))
+                known = 0
+        segment.add(self._settle(parser.take()))
+        return segment
+
+    def _parser(self, form: Format) -> Parser:
+        from logblur.parse import Parser
+
+        return Parser(form, self._days.fields, latest_us=self._latest_us, local=self._days.plan.log_zone)
+
+    def _settle(self, parsed: Parsed) -> Segment:
+        """Turn parsed rows into partials on disk, each day by the Plan it opened with."""
+        from logblur.aggregate import aggregate
+        from logblur.dataset.partials import write_partial
+
+        state, days = self._state, self._days
+        found = Segment(parsed.rows, parsed.directives, rejects=Counter(parsed.reject_reasons.tolist()))
+        if not parsed.rows:
+            return found
+        protected = [
+            (plan, self._protect(parsed.batch, plan, functools.partial(days.token_key, plan))) for plan in days.plans
+        ]
+        del parsed  # what is raw goes before the next step asks for memory
+        for plan, rows in protected:
+            for partial in aggregate(rows, plan):
+                key = days.key(partial.day)
+                file = write_partial(state.partials, partial, key, plan_digest=plan.digest, keys=state.key_source)
+                found.partials.append(file)
+            if plan is days.plan:
+                found.no_address = rows.no_address
+                found.late = Counter({day: n for day, n in rows.left_out.items() if days.sealed(day)})
+        return found
+
+    def _protect(self, batch: pa.RecordBatch, plan: Plan, token_key: TokenKeys) -> Protected:
+        from logblur.classify import classify
+        from logblur.protect import protect
+
+        assert self._rules is not None
+        self._rules.result()  # compiled once, by whoever was asked first
+        named = batch.select([name for name in batch.schema.names if name in plan.fields])  # another plan's are not its
+        classified = classify(named, site=plan.site, memory=self._memory)
+        columns = sorted({name for table in plan.tables for name in table.by})
+        return protect(classified, plan, token_key, columns=columns, templates=self._templates)
+
+    def _rehearse(self, form: Format, first: Block) -> None:
+        """Take a few lines through every step to come, so that libraries and kernels are loaded while workers read."""
+        if self._rehearsed:
+            return
+        self._rehearsed = True
+        from logblur.aggregate import aggregate, merge, release
+        from logblur.dataset import publish  # noqa: F401 - loaded here, needed at the end
+
+        plan = self._days.plan
+        parser = self._parser(form)
+        parser.feed(Block.of(first.data[: min(first.size, _FEW_BYTES)].tobytes()))
+        rows = self._protect(parser.take().batch, plan, lambda _: bytes(range(16)))
+        for partial in aggregate(rows, plan):
+            release(merge([partial, partial]), plan.tables)
