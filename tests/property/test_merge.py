@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
@@ -13,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logblur.aggregate import aggregate, merge, release
-from logblur.policy.plan import Plan, TablePlan
+from logblur.policy.plan import TablePlan
 from logblur.schema import Partial, Protected
+from tests.plans import plan_of
 
-UTC = ZoneInfo("UTC")
 MEASURES = ("requests", "visitors", "bytes")
 TABLES = (
     TablePlan("traffic", "all", ("hour", "method"), MEASURES, 2),
     TablePlan("pages", "page", ("site", "path"), MEASURES, 3),
     TablePlan("errors", "error", ("path",), MEASURES, 2),
 )
-PLAN = Plan("test", "0" * 64, {}, (), (), TABLES, (), 16, 32, UTC, UTC, "", "auto", 0.05, timedelta(2), "open")
+PLAN = plan_of(*TABLES)
 
 Row = tuple[Any, ...]
 """date, universe, bytes, visitor, client, hour, method, site, path."""

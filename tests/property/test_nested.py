@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from logblur.aggregate import aggregate, merge, release
 from logblur.policy.plan import TablePlan
 from logblur.schema import NONE, OTHER, UNIVERSES, Universe
-from tests.property.test_thresholds import Row, plan_of, protected
+from tests.plans import plan_of
+from tests.property.test_thresholds import Row, protected
 
 K = 3
 MEASURES = ("requests", "visitors", "bytes")

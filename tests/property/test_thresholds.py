@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logblur.aggregate import Released, aggregate, merge, release
-from logblur.policy.plan import Plan, TablePlan
+from logblur.policy.plan import TablePlan
 from logblur.schema import NONE, OTHER, UNIVERSES, Partial, Protected
+from tests.plans import plan_of
 
 Key = tuple[Any, ...]
 BY = ("hour", "site", "path")
 SHARE = 0.8
-UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True)
@@ -129,13 +127,6 @@ def protected(rows: Sequence[Row], tokens: Sequence[int] = ()) -> Protected:
         "path": pa.array([row.key[2] for row in rows], pa.string()).dictionary_encode(),
     }
     return Protected(pa.RecordBatch.from_pydict(columns), 0)
-
-
-def plan_of(*tables: TablePlan) -> Plan:
-    """A plan of these tables; nothing else of it matters here."""
-    return Plan(
-        "test", "0" * 64, {}, (), (), tables, ("remote_addr",), 16, 32, UTC, UTC, "", "auto", 0.05, timedelta(2), "open"
-    )
 
 
 def table_of(by: Sequence[str] = BY, k: int = 2, where: str = "all", share: float = 1.0) -> TablePlan:

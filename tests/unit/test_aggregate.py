@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import date, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -13,10 +12,10 @@ import pyarrow as pa
 import pytest
 
 from logblur.aggregate import aggregate, merge, release
-from logblur.policy.plan import Plan, TablePlan
+from logblur.policy.plan import TablePlan
 from logblur.schema import KEY_TYPES, UNIVERSES, Protected
+from tests.plans import plan_of
 
-UTC = ZoneInfo("UTC")
 MEASURES = ("requests", "visitors", "bytes")
 TABLES = (
     TablePlan("traffic", "all", ("hour", "agent", "method"), MEASURES, 5),
@@ -30,11 +29,6 @@ SIZES = {
     "agent": 2, "method": 6, "site": 3, "path": 900, "status": 12, "referrer_domain": 700, "network": 300,
     "search_engine": 9, "bot": 20,
 }  # fmt: skip
-
-
-def plan_of(*tables: TablePlan) -> Plan:
-    """A plan of these tables; nothing else of it matters here."""
-    return Plan("test", "0" * 64, {}, (), (), tables, (), 16, 32, UTC, UTC, "", "auto", 0.05, timedelta(2), "open")
 
 
 def batch_of(rows: int, seed: int = 1, days: int = 1) -> pa.RecordBatch:
