@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from tests.plans import plan_of
 
 from logblur.aggregate import aggregate, merge, release
 from logblur.policy.plan import TablePlan
 from logblur.schema import KEY_TYPES, UNIVERSES, Protected
-from tests.plans import plan_of
 
 MEASURES = ("requests", "visitors", "bytes")
 TABLES = (
