@@ -89,6 +89,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         site=policy.input.site,
         format=policy.input.format if format is None else format,
         max_rejects=policy.input.max_rejects,
+        max_line_bytes=policy.input.max_line_bytes,
         seal_after=policy.visitor.seal_after.span(),
         publish=policy.visitor.publish,
         signals=signals,
@@ -174,7 +175,7 @@ def _digest(plan: Plan) -> str:
         },  # unnamed is dropped too
         "schema": SCHEMA_VERSION,
     }
-    for name in ("name", "digest", "format", "max_rejects", *(() if plan.signals else ("signals",))):
+    for name in ("name", "digest", "format", "max_rejects", "max_line_bytes", *(() if plan.signals else ("signals",))):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()
