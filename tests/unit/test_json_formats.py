@@ -54,7 +54,7 @@ def test_of_equal_keys_the_last_counts() -> None:
 
 
 def test_a_path_with_its_query_is_taken_apart() -> None:
-    """What a key holds never takes a query string into the path; a URL's host is the host unless another key says it."""
+    """What a key holds never takes a query string into the path; a host of its own goes before the URL's."""
     uri = {"u": "https://www.example.com/a?b=c", "q": "d=e", "h": "example.org"}
     url = {"path": "/a", "query": "b=c", "host": "www.example.com"}
     assert row({"url": "u"}, uri) == url
@@ -103,7 +103,7 @@ def test_a_wrong_mapping_is_refused(mapping, words) -> None:
 
 
 def test_a_policy_takes_a_mapping_as_its_format() -> None:
-    """A table of column to path under ``[input] format`` is the text that `read_mapping` reads; a wrong one is named."""
+    """A table of column to path under ``[input] format`` is the text that `read_mapping` reads."""
     policy = decode(POLICY.format('format = { time = "ts", host = ["a.b", "c"] }').encode())
     assert read_mapping(policy.input.format).keys == (("ts",), ("a.b", "c"))
     with pytest.raises(PolicyError) as caught:
