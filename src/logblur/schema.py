@@ -38,6 +38,7 @@ class Reason(IntEnum):
     BAD_STATUS = 7
     BAD_BYTES = 8
     BAD_DURATION = 9
+    BAD_JSON = 10
 
     @property
     def text(self) -> str:
