@@ -136,15 +136,17 @@ def _keys(found: re.Match[bytes], local: datetime, vhost: bool, prefixes: tuple[
 
 
 def _address(value: str | None, prefixes: tuple[int, int]) -> tuple[object, object, str]:
-    """The client, the address, the network."""
+    """The client, the address, the network. Of spellings it knows ports, brackets, zone ids and IPv4 within IPv6."""
+    spelled = re.fullmatch(
+        r"\[(.*?)(?:%.*)?\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+|([^%]*)(?:%.*)?", value or "", re.DOTALL
+    )
     try:
-        address = ipaddress.ip_address(value or "")
+        address = ipaddress.ip_address("".join(filter(None, spelled.groups())) if spelled else "")
     except ValueError:
         return value, value, "(none)"
-    if isinstance(address, ipaddress.IPv6Address) and "%" in str(address):
-        return value, value, "(none)"
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
+    if isinstance(address, ipaddress.IPv6Address):
+        inside = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        address = inside or address
     bits = prefixes[address.version == 6]
     network = str(ipaddress.ip_network((address, bits), strict=False))
     client = address if address.version == 4 else ipaddress.ip_network((address, 56), strict=False)
