@@ -43,6 +43,7 @@ class TablePlan:
         by: Key columns, names in `schema.KEY_TYPES`, in roll-up order (the last rolls up first); never empty.
         measures: Names in `schema.MEASURES`, in column order.
         min_clients: k, at least 2.
+        max_client_share: The largest share of a row's requests, and of its bytes, that one client may make.
     """
 
     name: str
@@ -50,6 +51,7 @@ class TablePlan:
     by: tuple[str, ...]
     measures: tuple[str, ...]
     min_clients: int
+    max_client_share: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
