@@ -35,6 +35,8 @@ YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
     "bot_class": _AGENT,
     "referrer_domain": {"referer": ("domain",)},
     "search_engine": {"referer": ("domain",)},
+    "social_network": {"referer": ("domain",)},
+    "ai_service": {"referer": ("domain",)},
     "complete": {"status": ("keep",), "bytes_sent": ("keep",)},
     "network": {"remote_addr": ("truncate",)},  # an address kept whole is no network: its groups would be one client
 }
@@ -47,6 +49,8 @@ TOLD_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "page": ("path", "status", "user_agent"),
     "search": ("path", "status", "referer", "user_agent"),
     "referral": ("path", "status", "referer", "user_agent"),
+    "social": ("path", "status", "referer", "user_agent"),
+    "ai_answers": ("path", "status", "referer", "user_agent"),
     "download": ("path", "status", "user_agent"),
     "error": ("status", "user_agent"),
 }
