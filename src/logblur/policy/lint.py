@@ -153,7 +153,7 @@ def lint_overlaps(
             )
             raise PolicyError(
                 f"tables {a.name!r} and {b.name!r} count requests of {where}, and both tell {shared[0]}: what one "
-                "rolls up could be found by subtracting the other; drop one, or give them universes that do not overlap",
+                "rolls up could be found by subtracting the other; drop one, or give them universes that are apart",
                 path=f"table[{max(n, m)}]",
             )
 
