@@ -61,7 +61,8 @@ class Match:
         """
         told, loose = len(self.format.columns), self.format.open_end and not self.format.alternatives
         share = round(self.share, 2)
-        return (share < _ENOUGH, loose, -told if loose else 0, -share, -round(self.likely, 1), -told)
+        parts = len(self.format.fields)
+        return (share < _ENOUGH, loose, -told if loose else 0, -share, -round(self.likely, 1), -told, -parts)
 
 
 def rank(head: bytes) -> list[Match]:
