@@ -69,6 +69,8 @@ FINDINGS: Final[Mapping[str, Category]] = {
     "email": Category.CONTACT,
     "phone": Category.CONTACT,
     "code": Category.MASTER,
+    "name": Category.MASTER,
+    "vat": Category.CONTRACT,
     "iban": Category.CONTRACT,
     "card": Category.CONTRACT,
     "number": Category.CONTRACT,

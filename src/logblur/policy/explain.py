@@ -189,6 +189,8 @@ def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
             becomes = "nothing; read to tell the day"
     else:
         becomes = BECOMES[name][method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
+        if name == "path" and plan.query:
+            becomes = f"path, variable parts replaced, with the parameters {', '.join(plan.query)}, their values swept"
     columns = tuple(column for column in plan.columns if name in YIELDS[column])
     return FieldExplained(name, method, becomes, columns, reason or "")
 

@@ -12,9 +12,12 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
 
-from logblur.policy.rules import Fields, LegalBasis, Line, Model, Rule, Text, line
+from logblur.policy.rules import Fields, LegalBasis, Line, Model, Names, Rule, Text, distinct, line
+from logblur.schema import FINDINGS
 
 MOST_CLIENTS: Final = 1000
 """The largest threshold: up to here distinct clients are counted exactly."""
@@ -71,16 +74,7 @@ def _zone(value: str) -> str:
     return value
 
 
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not values:
-        raise ValueError("should not be empty")
-    if len(set(values)) < len(values):
-        raise ValueError("names something twice")
-    return values
-
-
 Zone = Annotated[str, AfterValidator(_zone)]
-Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct)]
 
 
 Name = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=100)]
@@ -92,6 +86,29 @@ def _conditions(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]
     return value
 
 
+def _pattern(value: str) -> str:
+    if len(value) > 500:
+        raise ValueError("should have at most 500 characters")
+    try:
+        empty = pc.match_substring_regex(pa.array([""]), value)[0].as_py()
+    except pa.ArrowInvalid:  # its words would quote the pattern
+        raise ValueError("is no regular expression of RE2, which has neither look-around nor back-references") from None
+    if empty:
+        raise ValueError("should not match an empty text: it would be found everywhere")
+    return value
+
+
+def _identifiers(value: dict[str, str]) -> dict[str, str]:
+    for name, pattern in value.items():
+        if name in FINDINGS:
+            raise ValueError(f"{name!r} is found already; choose another name")
+        words = pa.array([f"{{{word}}}" for word in (*FINDINGS, *value, "long")])
+        if pc.any(pc.match_substring_regex(words, pattern)).as_py():
+            raise ValueError(f"{name!r} matches a word in braces, which stands for what was found: say more of it")
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
 Conditions = Annotated[dict[Name, Names], AfterValidator(_conditions)]
 
 
@@ -109,7 +126,7 @@ class Visitor(Model):
     """What ``visitors`` counts, and how long a day's key lives: ``[visitor]``."""
 
     from_: Annotated[
-        tuple[Literal["remote_addr", "user_agent"], ...], Field(strict=False, alias="from"), AfterValidator(_distinct)
+        tuple[Literal["remote_addr", "user_agent"], ...], Field(strict=False, alias="from"), AfterValidator(distinct)
     ] = ("remote_addr", "user_agent")
     seal_after: Annotated[Duration, PlainValidator(_duration), PlainSerializer(str), AfterValidator(_exact)] = Duration(
         2, "day"
@@ -179,6 +196,7 @@ class Policy(Model):
     balancing: Balancing = Balancing()
     input: Input = Input()
     fields: Fields
+    identifiers: Annotated[dict[Name, Pattern], AfterValidator(_identifiers)] = Field(default_factory=dict)
     visitor: Visitor = Visitor()
     signals: Signals | None = None
     tables: Annotated[tuple[Table, ...], Field(strict=False, alias="table")] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from logblur.errors import PolicyError
 from logblur.policy.lint import lint
 from logblur.policy.model import Policy, Table
 from logblur.policy.plan import Method, Plan, Signals, TablePlan
-from logblur.policy.rules import AnyRule, Truncate
+from logblur.policy.rules import AnyRule, Parameters, Template, Truncate
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
 _AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
@@ -78,12 +78,14 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         name=policy.name,
         digest="",
         methods=methods,
-        fields=_parsed(methods, policy.visitor.from_, signals),
+        fields=_parsed(methods, (*policy.visitor.from_, *(("query",) if _query(rules) else ())), signals),
         columns=_columns(methods),
         tables=tuple(TablePlan(t.name, t.where, t.by, t.measures, t.min_clients) for t in policy.tables),
         visitor_from=policy.visitor.from_,
         ipv4_prefix=ipv4_prefix,
         ipv6_prefix=ipv6_prefix,
+        query=_query(rules),
+        identifiers=tuple(policy.identifiers.items()),
         zone=ZoneInfo(policy.input.timezone),
         log_zone=ZoneInfo(policy.input.log_timezone),
         site=policy.input.site,
@@ -99,6 +101,11 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
 def _prefixes(rules: Mapping[str, AnyRule]) -> tuple[int, int]:
     address = rules.get("remote_addr")
     return (address.ipv4_prefix, address.ipv6_prefix) if isinstance(address, Truncate) else (0, 0)
+
+
+def _query(rules: Mapping[str, AnyRule]) -> tuple[str, ...]:
+    path = rules.get("path")
+    return path.query.keep if isinstance(path, Template) and isinstance(path.query, Parameters) else ()
 
 
 def _columns(methods: Mapping[str, Method]) -> tuple[str, ...]:
@@ -121,6 +128,7 @@ def _signals(policy: Policy, rules: Mapping[str, AnyRule]) -> Signals:
         {name: method for name, method in methods.items() if method != "drop"},
         _columns(methods),
         *_prefixes(kept),
+        _query(kept),
     )
 
 
@@ -152,13 +160,10 @@ def _check(table: Table, path: str, methods: Mapping[str, Method]) -> None:
         )
 
 
-def _parsed(methods: Mapping[str, Method], visitor_from: tuple[str, ...], signals: Signals | None) -> tuple[str, ...]:
+def _parsed(methods: Mapping[str, Method], also: Iterable[str], signals: Signals | None) -> tuple[str, ...]:
     """Return the columns that a run reads, in the schema's order, then those that are in no schema."""
     named = {"referer_host" if name == "referer" else name for name, method in methods.items() if method != "drop"}
-    wanted = named | {"time", "remote_addr"} | set(visitor_from)
-    if signals:
-        wanted |= {name for name, _ in signals.consent + signals.objection}
-        wanted |= {"cookies"} if any(name.startswith("cookie_") for name in wanted) else set()
+    wanted = named | {"time", "remote_addr"} | set(also) | set(signals.fields if signals else ())
     return tuple(name for name in PARSED.names if name in wanted) + tuple(sorted(wanted.difference(PARSED.names)))
 
 
@@ -174,7 +179,8 @@ def _digest(plan: Plan) -> str:
         },  # unnamed is dropped too
         "schema": SCHEMA_VERSION,
     }
-    for name in ("name", "digest", "format", "max_rejects", *(() if plan.signals else ("signals",))):
+    unused = (name for name in ("signals", "query", "identifiers") if not facts[name])
+    for name in ("name", "digest", "format", "max_rejects", *unused):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()

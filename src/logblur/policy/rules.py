@@ -109,11 +109,36 @@ class Day(Rule):
     method: Literal["day"]
 
 
+def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return values that are some, each once; `ValueError` for others."""
+    if not values:
+        raise ValueError("should not be empty")
+    if len(set(values)) < len(values):
+        raise ValueError("names something twice")
+    return values
+
+
+Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(distinct)]
+
+
+Parameter = Annotated[str, Field(pattern=r"\A[^\s&;#=%+]{1,64}\z")]
+
+
+class Parameters(Model):
+    """The parameters of a query that stay, in this order, their values swept."""
+
+    keep: Annotated[
+        tuple[Annotated[str, Field(pattern=r"\A[^\s&;#=%+]{1,64}\z")], ...],
+        Field(strict=False),
+        AfterValidator(distinct),
+    ]
+
+
 class Template(Rule):
-    """A path without its query, its variable parts replaced."""
+    """A path, its variable parts replaced, with none of its query or with some parameters."""
 
     method: Literal["template"]
-    query: Literal["drop"] = "drop"
+    query: Literal["drop"] | Parameters = "drop"
 
 
 class Class(Rule):
