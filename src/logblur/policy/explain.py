@@ -148,7 +148,7 @@ def explain(policy: Policy, plan: Plan) -> Explanation:
             )
             for table, said in zip(plan.tables, policy.tables, strict=True)
         ),
-        signals=_signals(plan),
+        signals=restrictions(plan),
         tokens=_tokens(policy, plan),
         held=_held(policy, plan, fields),
     )
@@ -195,7 +195,8 @@ def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
     return FieldExplained(name, method, becomes, columns, reason or "")
 
 
-def _signals(plan: Plan) -> tuple[str, ...]:
+def restrictions(plan: Plan) -> tuple[str, ...]:
+    """Return sentences on when a request is restricted and what then is left of it; none where none is."""
     signals = plan.signals
     if signals is None:
         return ()

@@ -8,7 +8,7 @@ from logblur.errors import PolicyError
 from logblur.policy.model import Policy, Table
 from logblur.policy.nearest import nearest
 from logblur.policy.plan import Method
-from logblur.policy.rules import AnyRule, Drop, Keep, Parameters, Template, Truncate
+from logblur.policy.rules import AnyRule, Drop, Keep, Template, Truncate
 from logblur.schema import KEY_TYPES, MEASURES, UNIVERSES
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _finest(rule: AnyRule) -> tuple[int, int, int]:
 
 
 def _parameters(rule: AnyRule) -> frozenset[str]:
-    return frozenset(rule.query.keep if isinstance(rule, Template) and isinstance(rule.query, Parameters) else ())
+    return frozenset(rule.query.keep if isinstance(rule, Template) and rule.query else ())
 
 
 def _finer(family: str, bits: int, finest: int) -> str:

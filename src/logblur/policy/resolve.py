@@ -13,7 +13,7 @@ from logblur.errors import PolicyError
 from logblur.policy.lint import lint
 from logblur.policy.model import Policy, Table
 from logblur.policy.plan import Method, Plan, Signals, TablePlan
-from logblur.policy.rules import AnyRule, Parameters, Template, Truncate
+from logblur.policy.rules import AnyRule, Template, Truncate
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
 _AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
@@ -105,7 +105,7 @@ def _prefixes(rules: Mapping[str, AnyRule]) -> tuple[int, int]:
 
 def _query(rules: Mapping[str, AnyRule]) -> tuple[str, ...]:
     path = rules.get("path")
-    return path.query.keep if isinstance(path, Template) and isinstance(path.query, Parameters) else ()
+    return path.query.keep if isinstance(path, Template) and path.query else ()
 
 
 def _columns(methods: Mapping[str, Method]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator
 
 
 def line(value: str) -> str:
@@ -134,11 +134,19 @@ class Parameters(Model):
     ]
 
 
+def _query(value: Any) -> Any:
+    if value == "drop":
+        return None
+    if value is None or isinstance(value, dict | Parameters):
+        return value
+    raise ValueError('should be \'drop\', or the parameters that stay, such as { keep = ["page", "utm_source"] }')
+
+
 class Template(Rule):
     """A path, its variable parts replaced, with none of its query or with some parameters."""
 
     method: Literal["template"]
-    query: Literal["drop"] | Parameters = "drop"
+    query: Annotated[Parameters | None, BeforeValidator(_query)] = None
 
 
 class Class(Rule):

@@ -17,6 +17,7 @@ from logblur.schema import FINDINGS
 Rules = tuple[tuple[str, str], ...]
 """An organisation's own: name and regular expression, in the order in which they are tried."""
 
+_TEXT: Final = pa.large_string()
 _TREATMENTS: Final = 3
 
 
@@ -46,7 +47,9 @@ def swept(texts: pa.Array, own: Rules = (), *, whole: bool = True) -> pa.Array:
         moving, after = moving[moved], after.filter(moved)
         mask = np.zeros(len(settled), np.bool_)
         mask[moving] = True
-        settled = pc.replace_with_mask(settled, pa.array(mask), after if left else pa.array([TOKEN] * len(after)))
+        settled = pc.replace_with_mask(
+            settled, pa.array(mask), after if left else pa.array([TOKEN] * len(after), _TEXT)
+        )
         moving = moving[has(after, patterns.SUSPECT)]
     return settled
 
