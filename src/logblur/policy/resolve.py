@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from logblur.errors import PolicyError
 from logblur.policy.lint import lint
 from logblur.policy.model import Policy, Table
-from logblur.policy.plan import Method, Plan, Signals, TablePlan
+from logblur.policy.plan import Client, Method, Plan, Signals, TablePlan
 from logblur.policy.rules import AnyRule, Template, Truncate
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
@@ -35,6 +35,8 @@ YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
     "bot_class": _AGENT,
     "referrer_domain": {"referer": ("domain",)},
     "search_engine": {"referer": ("domain",)},
+    "social_network": {"referer": ("domain",)},
+    "ai_service": {"referer": ("domain",)},
     "complete": {"status": ("keep",), "bytes_sent": ("keep",)},
     "network": {"remote_addr": ("truncate",)},  # an address kept whole is no network: its groups would be one client
 }
@@ -47,6 +49,8 @@ TOLD_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "page": ("path", "status", "user_agent"),
     "search": ("path", "status", "referer", "user_agent"),
     "referral": ("path", "status", "referer", "user_agent"),
+    "social": ("path", "status", "referer", "user_agent"),
+    "ai_answers": ("path", "status", "referer", "user_agent"),
     "download": ("path", "status", "user_agent"),
     "error": ("status", "user_agent"),
 }
@@ -74,13 +78,15 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         _check(table, f"table[{number}]", methods)
     ipv4_prefix, ipv6_prefix = _prefixes(rules)
     signals = _signals(policy, rules) if policy.signals else None
+    asked = ("query",) if _query(rules) else ()
     plan = Plan(
         name=policy.name,
         digest="",
         methods=methods,
-        fields=_parsed(methods, (*policy.visitor.from_, *(("query",) if _query(rules) else ())), signals),
+        fields=_parsed(methods, (policy.input.client_address.field, *policy.visitor.from_, *asked), signals),
         columns=_columns(methods),
         tables=tuple(TablePlan(t.name, t.where, t.by, t.measures, t.min_clients) for t in policy.tables),
+        client=Client(policy.input.client_address.field, policy.input.client_address.trusted_proxies),
         visitor_from=policy.visitor.from_,
         ipv4_prefix=ipv4_prefix,
         ipv6_prefix=ipv6_prefix,

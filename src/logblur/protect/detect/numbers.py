@@ -124,7 +124,7 @@ def _latvian(digits: str) -> bool:
     return _BEFORE_32.fullmatch(digits) is not None and check == int(digits[10])
 
 
-_BORN: Final = re.compile(rf"[1-8][0-9]{{2}}{_DATED}[0-9]{{4}}")
+_BORN: Final = re.compile(rf"[1-8][0-9]{{2}}{_DATED}[0-9]{{4}}|9[0-9]{{10}}")  # 9: without a date, in Lithuania
 _BORN_POLISH: Final = re.compile(r"[0-9]{2}(?:[02468][1-9]|[13579][0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{5}")
 
 
