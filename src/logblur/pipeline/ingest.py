@@ -83,7 +83,7 @@ class Ingest:
         with open_log(log) as content:
             head = content.head(HEAD_SIZE) if content.rereadable else b""
             point = self._state.ledger.find(content) if content.rereadable else NEW_LOG
-            reader = BlockReader(content, start=point.offset)
+            reader = BlockReader(content, start=point.offset, max_line_bytes=self._days.plan.max_line_bytes)
             form = None
             while not reader.at_end and (block := reader.read()):
                 self._workers.get_ready()  # while this thread imports Numba

@@ -6,6 +6,7 @@ The models check one value at a time. What two values come to together is for `l
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,15 +14,18 @@ from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 
-from logblur.policy.rules import Fields, LegalBasis, Line, Model, Names, Rule, Text, distinct, line
-from logblur.schema import FINDINGS
+from logblur.formats.json import checked_mapping
+from logblur.policy.identifiers import Identifiers
+from logblur.policy.plan import LARGEST_SHARE
+from logblur.policy.rules import Fields, LegalBasis, Line, Model, Name, Names, Rule, Text, distinct, line
+
+MOST_OF_A_FORMAT: Final = 10_000
+"""Characters of a log format: definitions stand in configurations on many lines."""
 
 MOST_CLIENTS: Final = 1000
-"""The largest threshold: up to here distinct clients are counted exactly."""
+"""The largest threshold."""
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,3}) (hour|day|week|month|year)s?")
 
@@ -75,10 +79,18 @@ def _zone(value: str) -> str:
     return value
 
 
+def _format(value: Any) -> Any:
+    """Return a mapping of JSON keys as the text that `formats.resolve_format` takes."""
+    return json.dumps(checked_mapping(value), ensure_ascii=False) if isinstance(value, dict) else value
+
+
+def _definition(value: str) -> str:
+    if not value.strip() or not re.sub(r"[\r\n\t]", " ", value).isprintable() or len(value) > MOST_OF_A_FORMAT:
+        raise ValueError(f"should be printable text of at most {MOST_OF_A_FORMAT} characters")
+    return value
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
-
-
-Name = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=100)]
 
 
 def _conditions(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -87,29 +99,6 @@ def _conditions(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]
     return value
 
 
-def _pattern(value: str) -> str:
-    if len(value) > 500:
-        raise ValueError("should have at most 500 characters")
-    try:
-        empty = pc.match_substring_regex(pa.array([""]), value)[0].as_py()
-    except pa.ArrowInvalid:  # its words would quote the pattern
-        raise ValueError("is no regular expression of RE2, which has neither look-around nor back-references") from None
-    if empty:
-        raise ValueError("should not match an empty text: it would be found everywhere")
-    return value
-
-
-def _identifiers(value: dict[str, str]) -> dict[str, str]:
-    for name, pattern in value.items():
-        if name in FINDINGS:
-            raise ValueError(f"{name!r} is found already; choose another name")
-        words = pa.array([f"{{{word}}}" for word in (*FINDINGS, *value, "long")])
-        if pc.any(pc.match_substring_regex(words, pattern)).as_py():
-            raise ValueError(f"{name!r} matches a word in braces, which stands for what was found: say more of it")
-    return value
-
-
-Pattern = Annotated[str, AfterValidator(_pattern)]
 Conditions = Annotated[dict[Name, Names], AfterValidator(_conditions)]
 
 
@@ -141,12 +130,13 @@ class ClientAddress(Model):
 class Input(Model):
     """How logs are read: ``[input]``."""
 
-    format: Line = "auto"
+    format: Annotated[str, BeforeValidator(_format), AfterValidator(_definition)] = "auto"
     site: Annotated[str, AfterValidator(_site)] = ""
     timezone: Zone = "UTC"
     log_timezone: Zone = "UTC"
     client_address: ClientAddress = ClientAddress()
     max_rejects: Annotated[float, Field(ge=0, le=1)] = 0.05
+    max_line_bytes: Annotated[int, Field(ge=1024, le=1 << 20)] = 64 << 10
 
 
 class Visitor(Model):
@@ -178,7 +168,8 @@ class Signals(Model):
 class Table(Model):
     """One published table: ``[[table]]``. ``by`` is the roll-up order, the last column first.
 
-    Purpose and ground are the policy's unless the table has its own.
+    Purpose and ground are the policy's unless the table has its own. A client may make `max_client_share` of a row's
+    requests, and of its bytes; 1 sets no limit.
     """
 
     name: Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=64)]
@@ -186,6 +177,8 @@ class Table(Model):
     by: Names
     measures: Names
     min_clients: Annotated[int, Field(ge=2, le=MOST_CLIENTS)]
+    max_client_share: Annotated[float, Field(gt=0, le=1)] = LARGEST_SHARE
+    reason: Line | None = None
     purpose: Text | None = None
     legal_basis: LegalBasis | None = None
 
@@ -223,7 +216,7 @@ class Policy(Model):
     balancing: Balancing = Balancing()
     input: Input = Input()
     fields: Fields
-    identifiers: Annotated[dict[Name, Pattern], AfterValidator(_identifiers)] = Field(default_factory=dict)
+    identifiers: Identifiers = Field(default_factory=dict)
     visitor: Visitor = Visitor()
     signals: Signals | None = None
     tables: Annotated[tuple[Table, ...], Field(strict=False, alias="table")] = ()

@@ -10,7 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from logblur.errors import PolicyError
-from logblur.policy.lint import lint
+from logblur.policy.lint import lint, lint_overlaps
 from logblur.policy.model import Policy, Table
 from logblur.policy.plan import Client, Method, Plan, Signals, TablePlan
 from logblur.policy.rules import AnyRule, Template, Truncate
@@ -76,6 +76,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
     methods: dict[str, Method] = {name: rule.method for name, rule in rules.items()}
     for number, table in enumerate(policy.tables):
         _check(table, f"table[{number}]", methods)
+    lint_overlaps(policy.tables, YIELDS, TOLD_BY)
     ipv4_prefix, ipv6_prefix = _prefixes(rules)
     signals = _signals(policy, rules) if policy.signals else None
     asked = ("query",) if _query(rules) else ()
@@ -85,7 +86,9 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         methods=methods,
         fields=_parsed(methods, (policy.input.client_address.field, *policy.visitor.from_, *asked), signals),
         columns=_columns(methods),
-        tables=tuple(TablePlan(t.name, t.where, t.by, t.measures, t.min_clients) for t in policy.tables),
+        tables=tuple(
+            TablePlan(t.name, t.where, t.by, t.measures, t.min_clients, t.max_client_share) for t in policy.tables
+        ),
         client=Client(policy.input.client_address.field, policy.input.client_address.trusted_proxies),
         visitor_from=policy.visitor.from_,
         ipv4_prefix=ipv4_prefix,
@@ -97,6 +100,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         site=policy.input.site,
         format=policy.input.format if format is None else format,
         max_rejects=policy.input.max_rejects,
+        max_line_bytes=policy.input.max_line_bytes,
         seal_after=policy.visitor.seal_after.span(),
         publish=policy.visitor.publish,
         signals=signals,
@@ -186,7 +190,7 @@ def _digest(plan: Plan) -> str:
         "schema": SCHEMA_VERSION,
     }
     unused = (name for name in ("signals", "query", "identifiers") if not facts[name])
-    for name in ("name", "digest", "format", "max_rejects", *unused):
+    for name in ("name", "digest", "format", "max_rejects", "max_line_bytes", *unused):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()

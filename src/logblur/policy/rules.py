@@ -118,6 +118,7 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+Name = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=100)]
 Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(distinct)]
 
 
