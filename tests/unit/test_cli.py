@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -74,6 +75,26 @@ def test_signals(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended(wait, []) == 143
     assert signal.getsignal(signal.SIGTERM) is before
     assert capsys.readouterr().err == "logblur: interrupted\nlogblur: terminated\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_was_swallowed_comes_again(number: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """A signal that comes while an object is freed, where no exception gets out, ends the command all the same."""
+
+    class Freed:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
+            signal.sigtimedwait([], 0.1)
+
+    @click.command()
+    def wait() -> None:
+        Freed()
+        for _ in range(100):
+            time.sleep(0.1)
+
+    assert ended(wait, []) == code
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert capsys.readouterr().err in ("logblur: interrupted\n", "logblur: terminated\n")
 
 
 def test_words_cannot_command_a_terminal() -> None:

@@ -19,13 +19,17 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT R
 CREATE TABLE segments (
     id INTEGER PRIMARY KEY,
     parent INTEGER REFERENCES segments,  -- the segment of the same log before this one
-    start INTEGER NOT NULL,              -- bytes into the decompressed log
+    start INTEGER NOT NULL,              -- bytes into the decompressed log, behind its header lines
     stop INTEGER NOT NULL CHECK (stop > start),
+    first BLOB NOT NULL,                 -- the log's first line
     head_size INTEGER NOT NULL,
     head BLOB NOT NULL,
     tail BLOB NOT NULL,
-    UNIQUE (head_size, head, stop, tail)
+    lines BLOB NOT NULL,                 -- the ends of its lines in the log's head
+    marks BLOB NOT NULL,                 -- behind the head, at fixed offsets
+    UNIQUE (first, head_size, head, stop, tail)
 ) STRICT;
+CREATE INDEX segments_of_parent ON segments (parent);
 CREATE TABLE days (
     day TEXT PRIMARY KEY,
     plan_digest TEXT NOT NULL,

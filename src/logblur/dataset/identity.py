@@ -9,15 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 HEAD_SIZE: Final = 64 << 10
-"""Bytes at the start of a log that tell it from others."""
+"""Bytes at the start of a log, after its header lines, that tell it from others."""
 
 TAIL_SIZE: Final = 4 << 10
 """Bytes before the point reached that tell whether a log is the same, grown."""
+
+MARK_EVERY: Final = 16 << 10
+"""Bytes from one mark to the next, behind the head."""
+
+MARK_SIZE: Final = 8
+"""Bytes of a mark, and of the digest of a line's end in the head."""
+
+WINDOW: Final = 256
+"""Bytes before a mark that it is a digest of."""
+
+UNKNOWN: Final = bytes(MARK_SIZE)
+"""A mark that fits any bytes: within a line so long that it was cut."""
 
 
 class LogContent(Protocol):
@@ -28,8 +41,29 @@ class LogContent(Protocol):
         ...
 
     def tail(self, offset: int) -> bytes:
-        """Return the up to `TAIL_SIZE` bytes before ``offset``; fewer where the log begins or ends within them."""
+        """Return the up to `TAIL_SIZE` bytes before ``offset``; none where the log does not reach it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of a log.
+
+    Attributes:
+        start: Where it begins: behind the header lines, those that begin with ``#`` before any other.
+        data: Up to `HEAD_SIZE` bytes from there on.
+    """
+
+    start: int
+    data: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, content: LogContent) -> Head:
+        """Return the head of a log. Of header lines at most `HEAD_SIZE` bytes are passed over."""
+        data, start = content.head(2 * HEAD_SIZE), 0
+        while start < HEAD_SIZE and data[start : start + 1] == b"#" and (end := data.find(b"\n", start)) >= 0:
+            start = end + 1
+        return cls(start, data[start : start + HEAD_SIZE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +95,20 @@ class Identity:
             done = size
             yield running.copy().digest()
 
+    def lines(self, head: bytes) -> bytes:
+        """Return a digest of ``head`` up to each end of a line, `MARK_SIZE` bytes each; up to its end where none is."""
+        running = hashlib.blake2b(digest_size=MARK_SIZE, key=self._key, person=b"line")
+        *lines, rest = head.split(b"\n")
+        digests = []
+        for line in [line + b"\n" for line in lines] or [rest]:
+            running.update(line)
+            digests.append(running.copy().digest())
+        return b"".join(digests)
+
+    def mark(self, window: bytes) -> bytes:
+        """Return the mark behind these `WINDOW` bytes, `MARK_SIZE` bytes that are never `UNKNOWN`."""
+        return hashlib.blake2b(window, digest_size=MARK_SIZE - 1, key=self._key, person=b"mark").digest() + b"\1"
+
     def tail(self, tail: bytes) -> bytes:
         """Return the digest of the bytes before a point."""
         return self._digest("tail", tail[-TAIL_SIZE:])
@@ -76,3 +124,49 @@ class Identity:
 
     def _digest(self, purpose: str, data: bytes) -> bytes:
         return hmac.digest(self._key, purpose.encode() + b"\0" + data, "sha256")
+
+
+class Marks:
+    """The marks of a log that is being read, segment by segment: behind its head, at fixed offsets.
+
+    Args:
+        identity: The state's digests.
+        origin: Where the log's head starts; offsets count from there.
+        offset: Where reading begins, bytes into the decompressed log.
+    """
+
+    __slots__ = ("_before", "_identity", "_marks", "_next", "_position")
+
+    def __init__(self, identity: Identity, origin: int, offset: int) -> None:
+        self._identity = identity
+        self._next = origin + next(mark_offsets(max(offset - origin, 0)))
+        self._position, self._before, self._marks = offset, b"", bytearray()
+
+    def __call__(self, offset: int, lines: memoryview) -> None:
+        """Take in bytes of the log, in their order; where some are left out, the marks there are `UNKNOWN`."""
+        if offset != self._position:
+            self._skip_to(offset)
+            self._before = b""
+        while self._next <= offset + len(lines):
+            at = self._next - offset
+            window = (self._before + bytes(lines[max(at - WINDOW, 0) : at]))[-WINDOW:]
+            self._marks += self._identity.mark(window) if len(window) == WINDOW else UNKNOWN
+            self._next += MARK_EVERY
+        self._before = (self._before + bytes(lines[-WINDOW:]))[-WINDOW:]
+        self._position = offset + len(lines)
+
+    def take(self, stop: int) -> bytes:
+        """Return the marks up to where a segment ends, without those of the segments before."""
+        self._skip_to(stop)
+        marks, self._marks = bytes(self._marks), bytearray()
+        return marks
+
+    def _skip_to(self, offset: int) -> None:
+        while self._next <= offset:
+            self._marks += UNKNOWN
+            self._next += MARK_EVERY
+
+
+def mark_offsets(counted: int) -> Iterator[int]:
+    """Yield where marks are, bytes behind the start of the head, in a segment that starts at ``counted``."""
+    return itertools.count(max(HEAD_SIZE, (counted // MARK_EVERY + 1) * MARK_EVERY), MARK_EVERY)

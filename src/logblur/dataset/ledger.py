@@ -2,7 +2,8 @@
 
 A log is the chain of its segments. Each commit adds the point it reached: a keyed digest of the log's head and one of
 the bytes before the point. A log is known when some point fits its bytes, whatever its name, inode or compression. No
-point is ever overwritten: an older copy of a log that grew since is recognised up to the last point that it reaches.
+point is ever overwritten. Each segment also keeps digests of what lies within it, by which an older and shorter copy of
+a log is recognised that ends between two points.
 
 Privacy:
     No value of a line and no name of a log is kept, only digests under a random key of the state.
@@ -10,16 +11,25 @@ Privacy:
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from logblur.dataset.database import Database
-from logblur.dataset.identity import HEAD_SIZE, FileStat, Identity, LogContent
+from logblur.dataset.identity import (
+    MARK_SIZE,
+    UNKNOWN,
+    WINDOW,
+    FileStat,
+    Head,
+    Identity,
+    LogContent,
+    Marks,
+    mark_offsets,
+)
 from logblur.errors import PolicyError
 
 if TYPE_CHECKING:  # a run with nothing new reads no partial
@@ -33,10 +43,12 @@ class LogRecord:
     Attributes:
         id: The last segment that counts; None for a log that nothing is known of.
         offset: Where to go on, bytes into the decompressed log.
+        older: The log is a copy made before its original was counted further: nothing in it is new.
     """
 
     id: int | None
     offset: int
+    older: bool = False
 
 
 NEW_LOG: Final = LogRecord(None, 0)
@@ -62,15 +74,6 @@ class DayRecord:
     sealed: bool
     dirty: bool
     published: bool
-
-
-_HEAD_SIZES: Final = """
-WITH RECURSIVE sizes (size) AS (
-    SELECT min(head_size) FROM segments
-    UNION ALL SELECT (SELECT min(head_size) FROM segments WHERE head_size > size) FROM sizes WHERE size IS NOT NULL
-) SELECT size FROM sizes WHERE size IS NOT NULL
-"""
-"""The distinct sizes, ascending, one index lookup each; ``SELECT DISTINCT`` would read the whole index."""
 
 
 class Ledger:
@@ -124,30 +127,63 @@ class Ledger:
 
         Returns:
             The furthest point whose head and tail the log has; `NEW_LOG` where there is none. A log that ends before
-            a point, or differs before it, does not fit that point.
+            a point, or differs before it, does not fit that point; but if it fits all that is kept of the segment
+            that leads to the point, as far as it goes, it is an older copy.
 
         Cost:
-            One pass over 64 KiB, two index lookups for each distinct size of a known head, and for points that fit
-            the head one read of 4 KiB each, the furthest first. It sees what has been committed: of logs that may be
-            one (named twice in a call), find the second after the first is counted.
+            One pass over 64 KiB, an index lookup, and for points that fit the head one read of 4 KiB each, the
+            furthest first. Where the log was counted further than it goes, a read for each 16 KiB of one segment. It
+            sees what has been committed: of logs that may be one (named twice in a call), find the second after the
+            first is counted.
         """
-        head = content.head(HEAD_SIZE)
-        sizes = [size for (size,) in self._db.rows(_HEAD_SIZES)]
-        found: list[tuple[int, int, bytes]] = []
-        for size, digest in zip(sizes, self._identity.heads(head, sizes), strict=False):
-            query = "SELECT stop, id, tail FROM segments WHERE head_size = ? AND head = ?"
-            found += self._db.rows(query, size, digest)
-        for stop, segment, tail in sorted(found, reverse=True):
-            if hmac.compare_digest(self._identity.tail(content.tail(stop)), tail):
-                return LogRecord(segment, stop)
+        head = Head.of(content)
+        if not head.data:
+            return NEW_LOG
+        lines = self._identity.lines(head.data)
+        point = self._furthest(content, head, lines)
+        further = "SELECT stop, lines, marks FROM segments WHERE parent IS ? AND first = ?"
+        older = any(
+            self._is_within(content, head, lines, point, *segment)
+            for segment in self._db.rows(further, point.id, lines[:MARK_SIZE])
+        )
+        return replace(point, older=older)
+
+    def _furthest(self, content: LogContent, head: Head, lines: bytes) -> LogRecord:
+        query = "SELECT stop, id, head_size, head, tail FROM segments WHERE first = ? ORDER BY stop DESC, id DESC"
+        points = self._db.rows(query, lines[:MARK_SIZE])
+        sizes = sorted({size for _, _, size, _, _ in points})
+        heads = dict(zip(sizes, self._identity.heads(head.data, sizes), strict=False))
+        for stop, segment, size, digest, tail in points:
+            if heads.get(size) == digest and self._identity.tail(content.tail(head.start + stop)[-stop:]) == tail:
+                return LogRecord(segment, head.start + stop)
         return NEW_LOG
+
+    def _is_within(
+        self, content: LogContent, head: Head, lines: bytes, point: LogRecord, stop: int, ends: bytes, marks: bytes
+    ) -> bool:
+        """Say whether a log that is known to ``point`` ends within a segment that goes on there, and fits it."""
+        counted = max(point.offset - head.start, 0)
+        if not ends.startswith(lines[head.data.count(b"\n", 0, counted) * MARK_SIZE :]):
+            return False
+        for at, offset in zip(range(0, len(marks), MARK_SIZE), mark_offsets(counted), strict=False):
+            mark, window = marks[at : at + MARK_SIZE], content.tail(head.start + offset)
+            if not window:
+                return True  # it ends here
+            if mark not in (UNKNOWN, self._identity.mark(window[-WINDOW:])):
+                return False
+        return not content.tail(head.start + stop)
+
+    def marks(self, head: Head, offset: int) -> Marks:
+        """Return what is to see the bytes of a log, from an offset on, while it is read."""
+        return Marks(self._identity, head.start, offset)
 
     def commit(
         self,
         log: LogRecord,
         *,
-        head: bytes,
+        head: Head,
         tail: bytes,
+        marks: bytes = b"",
         new_offset: int,
         partials: Sequence[PartialFile],
         rejects: Mapping[int, int],
@@ -157,9 +193,10 @@ class Ledger:
 
         Args:
             log: The point the segment begins at.
-            head: What the log's `LogContent.head` gives, or as much of it as is counted.
+            head: The log's.
             tail: What `LogContent.tail` gives at ``new_offset``.
-            new_offset: Where the segment ends.
+            marks: What `Marks` gives for the segment.
+            new_offset: Where the segment ends; behind the header lines.
             partials: The segment's, on disk. Their days are open; they become dirty.
             rejects: Lines by `Reason`.
             late: Lines by sealed day.
@@ -168,19 +205,26 @@ class Ledger:
             The point reached. None where this segment has been counted before (a log named twice in one call):
             nothing changed, and the partials are orphans.
         """
-        head = head[: min(HEAD_SIZE, new_offset)]
-        if not head or not tail:
+        start, stop = max(log.offset - head.start, 0), new_offset - head.start
+        data = head.data[: max(stop, 0)]
+        if not data or not tail:
             raise ValueError("a segment that counts has bytes")
-        point = (len(head), *self._identity.heads(head, [len(head)]), new_offset, self._identity.tail(tail))
+        lines = self._identity.lines(data)
+        (digest,) = self._identity.heads(data, [len(data)])
+        point = (lines[:MARK_SIZE], len(data), digest, stop, self._identity.tail(tail[-stop:]))
+        ends = lines[data.count(b"\n", 0, start) * MARK_SIZE :]
         with self._db.transaction():
-            known = "SELECT 1 FROM segments WHERE (head_size, head, stop, tail) = (?, ?, ?, ?)"
+            known = "SELECT 1 FROM segments WHERE (first, head_size, head, stop, tail) = (?, ?, ?, ?, ?)"
             if self._db.value(known, *point):
                 return None
             segment = self._db.execute(
-                "INSERT INTO segments (parent, start, head_size, head, stop, tail) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO segments (parent, start, first, head_size, head, stop, tail, lines, marks)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 log.id,
-                log.offset,
+                start,
                 *point,
+                ends,
+                marks,
             ).lastrowid
             for partial in partials:
                 day = partial.day.isoformat()

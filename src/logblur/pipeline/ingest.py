@@ -14,7 +14,7 @@ from datetime import datetime
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
-from logblur.dataset.identity import HEAD_SIZE, FileStat
+from logblur.dataset.identity import HEAD_SIZE, FileStat, Head, Marks
 from logblur.dataset.ledger import NEW_LOG, LogRecord
 from logblur.dataset.state import State
 from logblur.errors import FormatError, InputError, LogblurError
@@ -80,17 +80,18 @@ class Ingest:
         from logblur.sources.blocks import BlockReader
         from logblur.sources.open import open_log
 
+        form = None
         with open_log(log) as content:
-            head = content.head(HEAD_SIZE) if content.rereadable else b""
+            head = Head.of(content) if content.rereadable else self._head_of_pipe()
             point = self._state.ledger.find(content) if content.rereadable else NEW_LOG
-            reader = BlockReader(content, start=point.offset)
-            form = None
-            while not reader.at_end and (block := reader.read()):
+            marks = self._state.ledger.marks(head, point.offset)
+            reader = BlockReader(content, start=point.offset, watch=marks if content.rereadable else None)
+            while not point.older and not reader.at_end and (block := reader.read()):
                 self._workers.get_ready()  # while this thread imports Numba
                 form = form or self._format(content, block)
                 segment = self._workers.read_segment(reader, form, block, self._report)
                 self._check_rejects(segment, log.name)
-                point = self._commit(point, content, head, reader, segment)
+                point = self._commit(point, content, head, marks, reader, segment)
                 reader.next_segment()
             self.bytes_read += reader.bytes_read
             self.waiting += reader.waiting
@@ -132,21 +133,24 @@ class Ingest:
             )
 
     def _commit(
-        self, point: LogRecord, content: LogContent, began: bytes, reader: BlockReader, segment: Segment
+        self, point: LogRecord, content: LogContent, began: Head, marks: Marks, reader: BlockReader, segment: Segment
     ) -> LogRecord:
         """Make a segment count, with the days it opens."""
-        ledger = self._state.ledger
-        self._days.open(partial.day for partial in segment.partials)
+        ledger, head, tail = self._state.ledger, began, began.data
         if content.rereadable:
-            head, tail = content.head(HEAD_SIZE), reader.tail
-            if not head.startswith(began) or len(head) < min(HEAD_SIZE, reader.offset):  # copytruncate, say
+            head, tail = Head.of(content), reader.tail
+            reached = min(HEAD_SIZE, reader.offset - head.start)
+            if head.start != began.start or not head.data.startswith(began.data) or len(head.data) < reached:
                 raise InputError("was emptied or replaced while it was read; run again", source=content.log.name)
-        else:  # what came through a pipe cannot come again: a log of its own
-            head = tail = self._state.key_source("standard input", 32)
+            if reached <= 0:  # header lines alone: logs of any site begin with the same, so they make no log known
+                self.total.add(segment)
+                return point
+        self._days.open(partial.day for partial in segment.partials)
         after = ledger.commit(
             point,
             head=head,
             tail=tail,
+            marks=marks.take(reader.offset),
             new_offset=reader.offset,
             partials=segment.partials,
             rejects=segment.rejects,
@@ -156,6 +160,10 @@ class Ingest:
             return ledger.find(content)
         self.total.add(segment)
         return after
+
+    def _head_of_pipe(self) -> Head:
+        """Return a head that no log has: what came through a pipe cannot come again."""
+        return Head(0, self._state.key_source("standard input", 32))
 
     def _report(self, reader: BlockReader) -> None:
         if self._on_progress:
