@@ -38,6 +38,7 @@ class Reason(IntEnum):
     BAD_STATUS = 7
     BAD_BYTES = 8
     BAD_DURATION = 9
+    BAD_JSON = 10
 
     @property
     def text(self) -> str:
@@ -154,10 +155,13 @@ MEANINGS: Final[Mapping[str, str]] = {
     "status_class": "class of the status, such as `4xx`",
     "path": "path without query; what varies or is personal is a word in braces, as `{number}`; `(none)`: no request",
     "agent": "`human` or `bot`; a missing user agent is a bot's, but where the format logs none all lines are human",
-    "device": "`desktop`, `mobile`, `tablet`, `tv`, `console`; `(none)` where the user agent does not tell",
+    "device": "`desktop`, `mobile`, `tablet`, `tv`, `console`; `(none)` where the user agent does not tell; an iPad "
+    "whose browser calls itself a Mac is a desktop",
     "os": "operating system, such as `Windows`",
-    "os_major": "its major version; many browsers no longer tell the true one",
-    "browser": "browser, such as `Firefox`; apps that show pages are browsers too",
+    "os_major": "its major version; where browsers stopped telling the true one, what they say can mean: `10 or 11` "
+    "(Windows), `10 or later` (Mac OS X), `18 or later` (iOS), `(none)` (Android by Chrome, Chrome OS)",
+    "browser": "browser, such as `Firefox`; apps that show pages are browsers too, as `Instagram`; a name of "
+    "ua-parser's rules or of a list of programs, never the client's text",
     "browser_major": "its major version",
     "bot": "name of the bot, such as `Googlebot`; `(none)` for one without a known name",
     "bot_class": "what it visits for: `search`, `ai-crawler`, `ai-assistant` (a person asked it to), `seo`, `monitor`, "

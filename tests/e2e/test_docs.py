@@ -102,7 +102,7 @@ def test_the_line_becomes_what_the_table_says(tmp_path: Path) -> None:
     assert {name: str(row[name]) for name in said} == said
     unsaid = {name: value for name, value in row.items() if name not in said}
     assert unsaid == {
-        "site": "(none)", "status_class": "2xx", "os_major": "10", "bot": "(none)", "bot_class": "(none)",
+        "site": "(none)", "status_class": "2xx", "os_major": "10 or 11", "bot": "(none)", "bot_class": "(none)",
         "complete": "yes", "bytes": 5120,
     }  # fmt: skip
     published = " ".join(map(str, row.values()))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from logblur.formats import NAMED
 from logblur.policy import Policy
 from logblur.policy.load import validate
-from logblur.policy.model import Fields, LegalBasis, rules_of
 from logblur.policy.resolve import resolve
+from logblur.policy.rules import Fields, LegalBasis, rules_of
 
 PIECES = [
     b"192.0.2.7", b"2001:db8::1", b"::ffff:192.0.2.7", b"-", b"", b"host.example.com", b"john doe", b"o'neil",

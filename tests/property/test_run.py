@@ -291,7 +291,7 @@ def policies(draw: st.DrawFn) -> tuple[dict[str, str], str]:
     """A policy of some fields, and tables of any columns, that its fields may or may not yield."""
     named = draw(st.sets(st.sampled_from(sorted(FIELDS)))) | {"time"}
     fields = {name: draw(st.sampled_from(FIELDS[name])) for name in sorted(named)}
-    text = 'version = 1\nname = "t"\npurpose = "t"\nlegal_basis = "consent"\nretention = "1 year"\n'
+    text = 'version = 1\nname = "t"\npurpose = "t"\nlegal_basis = "public-task"\nretention = "1 year"\n'
     text += '[input]\nformat = "vhost_combined"\nmax_rejects = 1.0\n[fields]\n'
     text += "".join(f"{name} = {rule}\n" for name, rule in fields.items())
     for n in range(draw(st.integers(1, 3))):

@@ -50,7 +50,7 @@ def texts(tree: Any) -> Iterator[str]:
 
 def test_a_browser_of_a_person() -> None:
     """A common browser gives person, device, system and browser with their major versions."""
-    assert describe(CHROME) == Agent("human", "desktop", "Windows", "10", "Chrome", "120", NONE, NONE)
+    assert describe(CHROME) == Agent("human", "desktop", "Windows", "10 or 11", "Chrome", "120", NONE, NONE)
     assert describe(IPHONE) == Agent("human", "mobile", "iOS", "17", "Mobile Safari", "17", NONE, NONE)
 
 
@@ -87,9 +87,97 @@ def test_programs_have_a_name_and_a_class(text: str, bot: str, kind: str) -> Non
     assert (describe(text).agent, describe(text).bot, describe(text).bot_class) == ("bot", bot, kind)
 
 
-def test_an_agent_that_says_nothing_is_a_person_without_properties() -> None:
-    """What no rule knows is `(none)`, never the text itself."""
-    assert describe("Johnny 5 is alive") == Agent("human", NONE, NONE, NONE, NONE, NONE, NONE, NONE)
+_SAFARI = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+_CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "device", "os_", "major"),
+    [
+        (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_CHROME} Safari/537.36", "desktop", "Windows", "10 or 11"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0",
+            "desktop",
+            "Windows",
+            "10 or 11",
+        ),
+        ("Mozilla/5.0 (Windows NT 6.1; rv:52.0) Gecko/20100101 Firefox/52.0", "desktop", "Windows", "7"),
+        (
+            f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {_CHROME} Safari/537.36",
+            "desktop",
+            "Mac OS X",
+            "10 or later",
+        ),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:133.0) Gecko/20100101 Firefox/133.0",
+            "desktop",
+            "Mac OS X",
+            "10 or later",
+        ),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.9; rv:52.0) Gecko/20100101 Firefox/52.0",
+            "desktop",
+            "Mac OS X",
+            "10",
+        ),
+        (
+            f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) {_SAFARI} Version/26.0 Mobile/15E148 Safari/604.1",
+            "mobile",
+            "iOS",
+            "18 or later",
+        ),
+        (
+            f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) {_SAFARI} Version/18.1 Mobile/15E148 Safari/604.1",
+            "mobile",
+            "iOS",
+            "18",
+        ),
+        (f"Mozilla/5.0 (Linux; Android 10; K) {_CHROME} Mobile Safari/537.36", "mobile", "Android", NONE),
+        (f"Mozilla/5.0 (Linux; Android 10; K) {_CHROME} Safari/537.36", "tablet", "Android", NONE),
+        (f"Mozilla/5.0 (Linux; Android 10; Pixel 3) {_CHROME} Mobile Safari/537.36", "mobile", "Android", "10"),
+        (f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {_CHROME} Safari/537.36", "desktop", "Chrome OS", NONE),
+    ],
+)
+def test_frozen_versions_say_what_they_can_mean(text: str, device: str, os_: str, major: str) -> None:
+    """Where browsers froze what they say of the system, the version is what that can mean, and no more."""
+    assert describe(text)[1:4] == (device, os_, major)
+
+
+@pytest.mark.parametrize(
+    ("text", "browser"),
+    [
+        ("Mobile/15E148 [FBAN/FBIOS;FBAV/450.0.0.38.108;FBBV/564431005]", "Facebook"),
+        ("Mobile/21E219 Instagram 325.0.3.34.90 (iPhone14,5; iOS 17_4; en_US; scale=3.00; 1170x2532)", "Instagram"),
+        ("Mobile/15E148 musical_ly_32.5.0 JsSdk/2.0 NetType/WIFI Channel/App Store ByteLocale/en", "TikTok"),
+        ("Mobile/15E148 MicroMessenger/8.0.42(0x18002a2f) NetType/WIFI Language/en", "WeChat Browser"),
+        ("Mobile/15E148 Safari Line/13.18.1", "LINE"),
+        ("Mobile/15E148 Snapchat/12.60.0.39 (like Safari/604.1)", "Snapchat"),
+        ("GSA/277.0.555192628 Mobile/15E148 Safari/604.1", "Google"),
+        ("Mobile/15E148 [Pinterest/iOS]", "Pinterest"),
+        ("Mobile/15E148", "Mobile Safari UI/WKWebView"),
+    ],
+)
+def test_apps_that_show_pages_are_browsers(text: str, browser: str) -> None:
+    """A page seen inside an app counts for the app, where it says its name."""
+    found = describe(f"Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) {_SAFARI} {text}")
+    assert (found.agent, found.os, found.browser) == ("human", "iOS", browser)
+
+
+@pytest.mark.parametrize(
+    ("text", "agent"),
+    [
+        ("Unheardof", "bot"),
+        ("Unheardof/1.0", "bot"),
+        ("Mozilla/5.0 (compatible; Unheardof/1.0)", "bot"),
+        ("Johnny (5) is; alive", "human"),
+        (f"Unheardof/1.0 (Windows NT 10.0) {_CHROME}", "human"),
+    ],
+)
+def test_what_no_rule_knows_has_no_name(text: str, agent: str) -> None:
+    """A bare name that no rule knows is a program's; whatever it is, the columns are `(none)` and never the text."""
+    found = describe(text)
+    assert (found.agent, found.bot) == (agent, NONE)
+    assert "Unheardof" not in " ".join(found)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +199,7 @@ def test_no_text_of_a_client_passes(text: str) -> None:
 
 def test_the_check_above_can_fail() -> None:
     """ua-parser itself passes on what a client made up: the closed set of names is what stops it."""
-    browsers, *_ = agents._extractors()
-    assert browsers("AliceSmith1975/2 CFNetwork/808.3 Darwin/16.3.0").family == "AliceSmith1975"
+    assert agents.rules().browsers("AliceSmith1975/2 CFNetwork/808.3 Darwin/16.3.0").family == "AliceSmith1975"
 
 
 @given(st.text(max_size=700))
@@ -154,55 +241,117 @@ def test_names_of_patterns_are_plain() -> None:
         assert len(name) <= 60
 
 
+def test_names_that_are_captured_are_few_and_plain() -> None:
+    """The list of known programs is sorted and holds no address of any kind."""
+    known = (Path(agents.__file__).with_name("names.txt")).read_text("utf-8").splitlines()
+    assert known == sorted(set(known))
+    assert [n for n in known if re.search(r"@|://|\d\.\d+\.\d", n) or not n.isascii() or len(n) > 61] == []
+
+
 @needs_corpus
 @pytest.mark.parametrize(("name", "column"), [("test_ua.yaml", "browser"), ("test_os.yaml", "os")])
 def test_families_agree_with_uap_core(name: str, column: str) -> None:
-    """No family differs from uap-core's expectation; the only loss is of names that a client can make up."""
-    *_, spelled = agents._extractors()
+    """Families are those of uap-core's cases, nearly always; where they are not, nothing is said."""
     cases = truth(f"ua/uap-core/{name}")["test_cases"]
     expected = [NONE if c["family"] == "Other" else c["family"] for c in cases]
     got = [getattr(describe(c["user_agent_string"]), column) for c in cases]
     assert [(g, e) for g, e in zip(got, expected, strict=True) if g not in {e, NONE}] == []
-    closed = [(g, e) for g, e in zip(got, expected, strict=True) if e in spelled or e == NONE]
-    share = sum(g == e for g, e in closed) / len(closed)
-    print(f"{name}: {share:.4f} of {len(closed)} of {len(cases)} cases")
-    assert share >= 0.98
+    share = sum(g == e for g, e in zip(got, expected, strict=True)) / len(cases)
+    print(f"{name}: {share:.4f} of {len(cases)} cases")
+    assert share >= 0.99
+
+
+# What device-detector calls by another name than ua-parser, or tells apart where ua-parser does not, and the reverse.
+_SAME = {
+    "Internet Explorer": {"IE", "IE Mobile"},
+    "Chrome Webview": {"Chrome Mobile WebView"},
+    "Android Browser": {"Android"},
+    "Microsoft Edge": {"Edge", "Edge Mobile"},
+    "Samsung Browser": {"Samsung Internet"},
+    "Puffin Web Browser": {"Puffin"},
+    "Puffin Secure Browser": {"Puffin"},
+    "Opera Next": {"Opera"},
+    "Opera Touch": {"Opera Touch"},
+    "GNOME Web": {"Epiphany"},
+    "Elinks": {"ELinks"},
+    "QQ Browser": {"QQ Browser Mobile"},
+    "Mi Browser": {"MiuiBrowser"},
+    "Headless Chrome": {"HeadlessChrome"},
+    "Whale Browser": {"Whale"},
+    "Seznam Browser": {"Seznam prohl\xed\u017ee\u010d"},
+    "DuckDuckGo Privacy Browser": {"DuckDuckGo Mobile"},
+    "Mac": {"Mac OS X", "Mac OS"},
+    "GNU/Linux": {"Linux"},
+    "iPadOS": {"iOS"},
+    "tvOS": {"ATV OS X"},
+    "webOS": {"Web0S"},
+    "Mint": {"Linux Mint"},
+}
+
+
+@needs_corpus
+@pytest.mark.parametrize(
+    ("name", "browsers", "systems"),
+    [("desktop", 0.75, 0.7), ("smartphone", 0.95, 0.95), ("browser", 0.15, 0), ("oss", 0, 0.4)],
+)
+def test_families_agree_with_device_detector(name: str, browsers: float, systems: float) -> None:
+    """Common browsers and systems are those of device-detector; rare ones are often what they are built on."""
+    for column, kind, floor in (("browser", "client", browsers), ("os", "os", systems)):
+        cases = [
+            (case[kind]["name"], getattr(describe(case["user_agent"]), column))
+            for case in truth(f"ua/device-detector/{name}.yml")
+            if isinstance(case.get(kind), dict)
+            and case[kind].get("type", "browser") == "browser"
+            and case[kind].get("name")
+        ]
+        share = sum(got == name or got in _SAME.get(name, ()) for name, got in cases) / max(len(cases), 1)
+        print(f"{name}, {column}: {share:.4f} of {len(cases)}")
+        assert share >= (floor if cases else 0)
+
+
+# The words that COUNTER's patterns look for, in the ways in which programs write their names.
+_FORMS = ("{}", "{}/1.0", "Mozilla/5.0 (compatible; {}/1.0)", "Mozilla/5.0 (compatible; {}; +http://a.example/)")
+
+
+def example(pattern: str) -> str | None:
+    """Return a text that a pattern of COUNTER's finds, made by plain replacements; None where they do not do."""
+    text = re.sub(r"\((?:\\s\|\\\+|\\\+\|\\s)\)|\[(?:\\\+\\s|\\s\\\+)\]|\\s", " ", pattern.strip("^$"))
+    text = re.sub(r"\\d(?:\{[^}]*\})?|\[0-9\]", "1", text).replace("[^a]", "z").replace("[_+]", "_").replace("%?", "")
+    text = re.sub(r"\(([a-z]+)\)\?", r"\1", re.sub(r"\.\?", "", text))
+    text = re.sub(r"\\(.)", r"\1", text)
+    return text if re.search(pattern, text, re.I) else None
 
 
 @needs_corpus
 def test_programs_agree_with_the_lists_of_others() -> None:
     """Bots of public lists are bots, browsers of public lists are not."""
     crawlers = [i for entry in truth("bots/crawler-user-agents.json") for i in entry.get("instances", ())]
-    counter = [
-        e["pattern"] for e in truth("bots/COUNTER_Robots_list.json") if re.fullmatch(r"[\w -]{4,}", e["pattern"])
-    ]
+    patterns = [e["pattern"] for e in truth("bots/COUNTER_Robots_list.json")]
     assistants = list(truth("bots/ai.robots.json"))
-    floors = {
-        "crawlers": (crawlers, 0.99),
-        "COUNTER names": (counter, 0.33),
-        "ai.robots": ([f"Mozilla/5.0 (compatible; {a}/1.0)" for a in assistants], 0.95),
-    }
+    floors = {"crawlers": (crawlers, 0.99)}
+    for form in _FORMS:
+        made = [(p, text) for p in patterns if (text := example(p)) is not None]
+        assert len(made) >= 0.97 * len(patterns)
+        counter = [text if p[0] == "^" else form.format(text) for p, text in made]
+        floors[f"COUNTER as {form}"] = counter, 0.97
+        floors[f"ai.robots as {form}"] = [form.format(a) for a in assistants], 0.98
     for name, (found, floor) in floors.items():
-        share = sum(describe(text).agent == "bot" for text in found) / len(found)
-        print(f"{name}: {share:.4f} of {len(found)}")
-        assert share >= floor, name
+        missed = [text for text in found if describe(text).agent != "bot"]
+        print(f"{name}: {1 - len(missed) / len(found):.4f} of {len(found)}")
+        assert len(missed) <= (1 - floor) * len(found), (name, missed)
     ceilings = {
-        "isbot browsers": (list(texts(truth("bots/isbot_browsers.yml"))), 0.02),
+        "isbot browsers": (list(texts(truth("bots/isbot_browsers.yml"))), 0.005),
         "firefox": (
-            list(
-                texts(
-                    [c["user_agent_string"] for c in truth("ua/uap-core/firefox_user_agent_strings.yaml")["test_cases"]]
-                )
-            ),
+            [c["user_agent_string"] for c in truth("ua/uap-core/firefox_user_agent_strings.yaml")["test_cases"]],
             0.0,
         ),
         "smartphones": ([c["user_agent"] for c in truth("ua/device-detector/smartphone.yml")], 0.0),
         "desktops": ([c["user_agent"] for c in truth("ua/device-detector/desktop.yml")], 0.01),
     }
     for name, (found, ceiling) in ceilings.items():
-        share = sum(describe(text).agent == "bot" for text in found) / len(found)
-        print(f"{name}: {share:.4f} of {len(found)} taken for bots")
-        assert share <= ceiling, name
+        taken = [text for text in found if describe(text).agent == "bot"]
+        print(f"{name}: {len(taken) / len(found):.4f} of {len(found)} taken for bots")
+        assert len(taken) <= ceiling * len(found), (name, taken)
 
 
 @needs_corpus

@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from logblur.errors import PolicyError
 from logblur.policy import load_policy
 from logblur.policy.load import BUILT_IN, builtin_text, decode, encode, restore, validate
-from logblur.policy.model import Duration, Fields
+from logblur.policy.model import Duration
 from logblur.policy.resolve import resolve
+from logblur.policy.rules import Fields
 from logblur.schema import PARSED
 
 AUDIENCE = builtin_text("audience")

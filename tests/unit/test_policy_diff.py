@@ -15,8 +15,8 @@ from logblur.cli import main
 from logblur.policy import Policy, load_policy
 from logblur.policy.diff import SUBJECTS, TOLD, Change, diff
 from logblur.policy.load import builtin_text, decode
-from logblur.policy.model import Fields, rules_of
 from logblur.policy.resolve import resolve
+from logblur.policy.rules import Fields, rules_of
 from logblur.simulation import simulate
 
 AUDIENCE = builtin_text("audience")

@@ -9,8 +9,8 @@ from logblur.policy import load_policy
 from logblur.policy.explain import BECOMES, MEANS, explain
 from logblur.policy.gaps import gaps
 from logblur.policy.load import BUILT_IN, builtin_text, decode, encode, restore
-from logblur.policy.model import Fields, rules_of
 from logblur.policy.resolve import resolve
+from logblur.policy.rules import Fields, rules_of
 from logblur.schema import FINDINGS, PARSED, UNIVERSES, Category
 
 

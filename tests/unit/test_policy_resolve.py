@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from logblur.errors import PolicyError
 from logblur.policy import load_policy
 from logblur.policy.load import builtin_text, validate
-from logblur.policy.model import Fields, Policy, rules_of
+from logblur.policy.model import Policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import TOLD_BY, YIELDS, resolve
+from logblur.policy.rules import Fields, rules_of
 from logblur.schema import KEY_TYPES, PARSED, UNIVERSES
 
-HEAD = {"version": 1, "name": "test", "purpose": "test", "legal_basis": "consent", "retention": "1 day"}
+HEAD = {"version": 1, "name": "test", "purpose": "test", "legal_basis": "public-task", "retention": "1 day"}
 RULES = {
     "truncate": {"method": "truncate", "ipv4_prefix": 16, "ipv6_prefix": 32},
     "keep": {"method": "keep", "reason": "test"},

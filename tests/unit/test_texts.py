@@ -16,8 +16,9 @@ from logblur.cli import main
 from logblur.policy import Policy, load_policy
 from logblur.policy.gaps import gaps
 from logblur.policy.load import BUILT_IN, decode
-from logblur.policy.model import LANGUAGES, Duration, Fields, LegalBasis, rules_of
+from logblur.policy.model import Duration
 from logblur.policy.resolve import resolve
+from logblur.policy.rules import LANGUAGES, Fields, LegalBasis, rules_of
 from logblur.privacy.document import Document, Item, Language, Section, render
 from logblur.privacy.phrases import phrases
 from logblur.privacy.texts import Kind, write

@@ -72,6 +72,7 @@ _DEVICE_RULES: Final = (
     ("tablet", r"\bsm-[tx]\d|\bgt-p\d|\bsch-i800|\blenovo (?:tb|yt)"),
     ("mobile", r"mobi|iphone|ipod|windows (?:phone|ce)|blackberry|\bbb10\b|symbian|series ?[46]0|nokia|j2me|midp"),
     ("mobile", r"opera mini|ucweb|\bdocomo\b|kaios|palm|maemo|harmonyos"),
+    ("tablet", r"; android 10; k\)"),  # what Chrome says where it does not say that it is mobile
     (NONE, r"\bwatch|automotive|quest \d|oculus"),
     ("tablet", r"android.*(?:[; ]tab|tablet| pad\b)"),
     ("mobile", r"\bandroid\b|; wv\)|\bios\b|okhttp|dalvik"),
@@ -83,11 +84,19 @@ _DEVICE_RULES: Final = (
 _PROGRAM: Final = (
     r"\+ ?https?://|[a-z]bot\b|\bbot[/ _;),-]|crawler|spider|scraper|\bhttp ?client\b|\brss\b.*reader|"
     r"[0-9a-z]@[0-9a-z-]+\.[a-z]{2,}|"
-    r"^mozilla(?:/[45]\.0)?$|^-?$"
+    r"^mozilla(?:/[45]\.0)?(?:[ +]\(compatible;?[ +]?(?:ics)?\))?$|^[- ]?$"
 )
 
 # Names that rules build from pieces and that therefore stand in no rule.
 _ALSO_NAMES: Final = ("OpenBSD", "NetBSD", "DragonFly")
+
+_REDUCED: Final = "; Android 10; K)"
+"""What Chrome says of every version of Android and every model (User-Agent reduction)."""
+
+_BARE: Final = re.compile(
+    r"(?:Mozilla/[0-9.]+ )?(?:\(compatible; ?)?[^\s/;()<>'\"=*][^/;()<>'\"=*]{0,60}(?:/[\w.+-]{0,20}){0,3}\)?"
+)
+"""A program that says its name and nothing else, alone or in the guise of a browser."""
 
 _NUMBER: Final = re.compile(r"[0-9]{1,4}")
 
@@ -125,65 +134,118 @@ def _programs(devices: Iterable[Any]) -> Iterator[tuple[str, Literal["i"] | None
     yield _PROGRAM, "i", NONE, "other", None
 
 
-def _spelled(rules: Iterable[Any]) -> frozenset[str]:
+class Rules(NamedTuple):
+    """The four sets of rules, each as a function from a text to what it finds, or None."""
+
+    browsers: Callable[[str], Any]
+    systems: Callable[[str], Any]
+    devices: Callable[[str], Any]
+    programs: Callable[[str], Any]
+
+
+@functools.cache
+def rules() -> Rules:
+    """Return the rules, compiled."""
+    from ua_parser_rs import DeviceExtractor, OSExtractor, UserAgentExtractor
+
+    browsers, systems, devices = _builtins()
+    return Rules(
+        UserAgentExtractor((r.regex, r.family, r.major, r.minor, r.patch, r.patch_minor) for r in browsers).extract,
+        OSExtractor((r.regex, r.family, r.major, r.minor, r.patch, r.patch_minor) for r in systems).extract,
+        DeviceExtractor((pattern, "i", device, None, None) for device, pattern in _DEVICE_RULES).extract,
+        DeviceExtractor(_programs(devices)).extract,
+    )
+
+
+@functools.cache
+def spelled() -> frozenset[str]:
     """Return the names that rules can give: those they say outright, and those they spell in an alternative."""
-    text = "|".join(f"{rule.regex}|{rule.family or ''}" for rule in rules)
+    browsers, systems, _ = _builtins()
+    both = [*browsers, *systems]
+    text = "|".join(f"{rule.regex}|{rule.family or ''}" for rule in both)
     text = re.sub(r"\\(.)", lambda m: m[1] if not m[1].isalnum() else "|", text)
     return (
         frozenset(re.split(r"[|()\[\]?*+^${}/]+", text))
-        | {name for r in rules for name in (r.family, r.major) if name}
+        | {name for rule in both for name in (rule.family, rule.major) if name}
         | {*_ALSO_NAMES}
     )
 
 
 @functools.cache
-def _extractors() -> tuple[
-    Callable[[str], Any], Callable[[str], Any], Callable[[str], Any], Callable[[str], Any], frozenset[str]
-]:
-    import ua_parser.loaders
-    from ua_parser_rs import DeviceExtractor, OSExtractor, UserAgentExtractor
+def names() -> frozenset[str]:
+    """Return every name of a browser or system that may be published: what rules spell, and known programs' names.
 
-    browsers, systems, devices = ua_parser.loaders.load_lazy_builtins()
-    return (
-        UserAgentExtractor((r.regex, r.family, r.major, r.minor, r.patch, r.patch_minor) for r in browsers).extract,
-        OSExtractor((r.regex, r.family, r.major, r.minor, r.patch, r.patch_minor) for r in systems).extract,
-        DeviceExtractor((pattern, "i", device, None, None) for device, pattern in _DEVICE_RULES).extract,
-        DeviceExtractor(_programs(devices)).extract,
-        _spelled(browsers) | _spelled(systems),
-    )
+    A rule that takes any word before ``bot`` or ``CFNetwork`` captures the client's own text: of that only names pass
+    that stand in ``names.txt`` (made by docs/make_names.py).
+    """
+    known = (files(__package__) / "names.txt").read_text("utf-8").splitlines()
+    return spelled() | frozenset(known)
+
+
+@functools.cache
+def _builtins() -> Any:
+    import ua_parser.loaders
+
+    return ua_parser.loaders.load_lazy_builtins()
 
 
 def build() -> None:
     """Compile the rules, once a process; about a quarter of a second."""
-    _extractors()
+    rules()
+    names()
 
 
 def describe(text: str) -> Agent:
     """Return what a user agent says.
 
+    What has the form of a bare name and names no browser, system or device that any rule knows is a program.
+
     Privacy:
-        Names come from the rules, never from the text; a version is at most four digits. What a client makes up is
+        Names come from closed sets, never from the text; a version is at most four digits. What a client makes up is
         `schema.NONE`.
 
     Cost:
         About 20 microseconds, linear in the first `LONGEST` characters.
     """
-    browsers, systems, devices, programs, spelled = _extractors()
     text = text[:LONGEST]
-    browser, system, device, program = browsers(text), systems(text), devices(text), programs(text)
-    is_bot = program is not None and program.brand != "human"
+    browser, system, device, program = (rule(text) for rule in rules())
+    is_bot = (
+        program.brand != "human"
+        if program is not None
+        else (not (browser or system or device) and _BARE.fullmatch(text) is not None)
+    )
+    family, version = _named(browser)
     return Agent(
         "bot" if is_bot else "human",
         device.family if device is not None else NONE,
-        *_version(system, spelled),
-        *_version(browser, spelled),
-        program.family if is_bot else NONE,
-        program.brand if is_bot else NONE,
+        *_system(text, system),
+        family,
+        version,
+        program.family if is_bot and program is not None else NONE,
+        (program.brand if program is not None else "other") if is_bot else NONE,
     )
 
 
-def _version(found: Any, spelled: frozenset[str]) -> tuple[str, str]:
-    if found is None or found.family == "Other" or found.family not in spelled:
+def _named(found: Any) -> tuple[str, str]:
+    if found is None or found.family == "Other" or found.family not in names():
         return NONE, NONE
     major = found.major
-    return found.family, major if major is not None and (_NUMBER.fullmatch(major) or major in spelled) else NONE
+    return found.family, major if major is not None and (_NUMBER.fullmatch(major) or major in spelled()) else NONE
+
+
+def _system(text: str, found: Any) -> tuple[str, str]:
+    """Return a system and its version, which browsers froze: what they say still is what it can mean, and no more."""
+    family, major = _named(found)
+    match family, major:
+        case "Windows", "10" if "Windows NT 10" in text:
+            return family, "10 or 11"
+        case "Mac OS X", "10" if found.minor == "15":
+            return family, "10 or later"
+        case "iOS", "18" if found.minor in {"6", "7"}:  # what Safari 26 and later say, too
+            return family, "18 or later"
+        case "Android", "10" if _REDUCED in text:
+            return family, NONE
+        case "Chrome OS", _:
+            return family, NONE
+        case _:
+            return family, major

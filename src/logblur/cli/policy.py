@@ -143,6 +143,6 @@ def _rendered(explanation: Explanation) -> str:
     console.print()
     console.print(tables if explanation.tables else text("no tables: for records alone, which stay personal data"))
     console.print()
-    for sentence in (*own, *explanation.tokens):
+    for sentence in (*own, *explanation.signals, *explanation.tokens):
         console.print(text(sentence), soft_wrap=True)
     return "".join(f"{line.rstrip()}\n" for line in page.getvalue().splitlines())

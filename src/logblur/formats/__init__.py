@@ -1,7 +1,7 @@
 """What a line looks like: log formats, compiled to the token program that kernel and reference share.
 
-A `Format` is literals and fields in turn: ``literals[0] fields[0] literals[1] … fields[-1] literals[-1]``. Parsing
-interprets it; nothing in the kernel knows a format by name.
+A `Format` is literals and fields in turn: ``literals[0] fields[0] literals[1] … fields[-1] literals[-1]``; or, of JSON
+lines, keys and fields. Parsing interprets it; nothing in the kernel knows a format by name.
 """
 
 from __future__ import annotations
@@ -99,6 +99,8 @@ class Format:
         follows_fields: Whether ``#Fields`` and ``#Date`` lines of the log take the place of `fields` (W3C extended).
         alternatives: Formats that lines are tried against, in this order, which this one refuses.
         guessed: Whether the log itself told the format: what fits none may be guessed again.
+        keys: Of JSON lines: the paths (`formats.json`) at which each field may be. There are no literals then.
+        marker: Of JSON lines: a path that every request has; a line without it is a directive.
     """
 
     name: str
@@ -111,6 +113,8 @@ class Format:
     follows_fields: bool = False
     alternatives: tuple[Format, ...] = ()
     guessed: bool = False
+    keys: tuple[tuple[str, ...], ...] = ()
+    marker: str = ""
 
     @property
     def columns(self) -> frozenset[str]:

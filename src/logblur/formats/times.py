@@ -3,7 +3,8 @@
 Letters: ``%Y`` (four digits) ``%y`` (two; 69 to 99 are of the last century) ``%m`` ``%d`` ``%H`` ``%M`` ``%S`` (one or
 two digits, the first may be a space) ``%b`` (``Jan``) ``%a`` (letters that say nothing) ``%f`` (a fraction with its
 point or comma, or nothing) ``%z`` (``Z``, ``+hhmm``, ``+hh:mm``, ``+hh``). A layout that is a unit, ``s``, ``ms``,
-``us`` or ``ns``, is a decimal number of it since 1970; with ``+`` before it, one to be added to another time.
+``us`` or ``ns``, is a decimal number of it since 1970; with ``+`` before it, one to be added to another time. The
+layout `ANY` is for logs that name no other.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from typing import Final
 
 from logblur.errors import FormatError
 from logblur.formats import UNITS
+
+ANY: Final = "any"
+"""ISO 8601 (``T`` or a space between date and clock; the zone may be missing), the Common Log Format, in brackets or
+not, or a number since 1970 in the unit that its digits before the point tell: to 11 s, to 14 ms, to 17 us, else ns."""
 
 LETTERS: Final = "YymdHMSbafz"
 """The letters of a layout; a kernel knows them by their place here, plus `LITERAL`."""
@@ -50,7 +55,7 @@ def expand(text: str, *, position: int | None = None) -> str:
 
 def parts(layout: str) -> frozenset[str]:
     """Return what a time of this layout tells: ``date``, ``clock``, ``fraction``, ``zone``."""
-    if layout in UNITS:
+    if layout in UNITS or layout == ANY:
         return frozenset({"date", "clock", "fraction", "zone"})
     if layout.removeprefix("+") in UNITS:
         return frozenset({"fraction"})

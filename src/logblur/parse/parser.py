@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind
-from logblur.formats.times import program
+from logblur.formats.times import ANY, program
 from logblur.jit import Bytes, Codes, Ints, Words, grown
-from logblur.parse import kernels
+from logblur.parse import json_kernels, kernels
+from logblur.parse.objects import Objects
 from logblur.parse.program import Delimited, Spans
 from logblur.parse.text import bytes_of, text_of, texts_of
 from logblur.schema import PAD, PARSED, TEXT, Block, Parsed, Reason, column
@@ -106,7 +107,7 @@ class Parser:
         self._wanted = frozenset(columns)
         self._latest_us, self._max_line, self._local = latest_us, max_line_bytes, local
         self._spans = Spans()
-        self._finders: dict[Format, Delimited] = {}
+        self._finders: dict[Format, Delimited | Objects] = {}
         self._restart()
 
     def _restart(self) -> None:
@@ -165,7 +166,7 @@ class Parser:
     def _read(self, form: Format, data: Bytes, size: int, *, count_directives: bool) -> tuple[Ints, Bytes]:
         """Add the lines that fit one format; return where the others start and why they do not fit, in order."""
         if form not in self._finders:
-            self._finders[form] = Delimited(form, self._max_line)
+            self._finders[form] = (Objects if form.keys else Delimited)(form, self._max_line)
         found, rejects, directives = self._finders[form].find(data, size, self._spans)
         if count_directives:
             self.directives += directives
@@ -210,7 +211,11 @@ class Parser:
         times = np.full(rows, form.day_us, np.int64)
         for k, field in fields:
             starts, ends, unit = self._spans.starts[k], self._spans.ends[k], field.layout.removeprefix("+")
-            if unit in UNITS:
+            if unit == ANY:
+                zoneless = np.empty(rows, np.bool_)
+                json_kernels.any_times(data, starts, ends, rows, times, zoneless, reasons)
+                times[zoneless] = _utc(times[zoneless], self._local)
+            elif unit in UNITS:
                 kernels.add_numbers(data, starts, ends, rows, UNITS[unit], times, reasons)
             else:
                 tokens = np.array(program(field.layout))

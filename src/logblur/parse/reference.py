@@ -13,7 +13,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
-from logblur.formats import UNITS, Escape, Field, Format, Kind
+from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind
+from logblur.formats.times import ANY
+from logblur.parse.json_reference import NoJsonError, has, read_object, value_of
 from logblur.parse.text import text_of
 from logblur.schema import Block, Reason
 
@@ -87,7 +89,10 @@ def _row(line: bytes, form: Format, latest_us: int, max_line_bytes: int, local: 
         raise _RejectedError(Reason.TOO_LONG)
     if not line.strip(b" \t\r") or line.startswith(b"#"):
         return None
-    raw = [*zip(form.fields, _fields(line, form), strict=True)]
+    found = _members(line, form) if form.keys else _fields(line, form)
+    if found is None:
+        return None
+    raw = [*zip(form.fields, found, strict=True)]
     values: dict[str, Any] = {"time": _time(form, raw, latest_us, local)}
     for kind in (Kind.STATUS, Kind.SIZE, Kind.DURATION):
         for field, value in raw:
@@ -105,6 +110,17 @@ def _row(line: bytes, form: Format, latest_us: int, max_line_bytes: int, local: 
             if field.name == "referer":
                 values["referer_host"] = text_of(_host(value), field.escape)
     return values
+
+
+def _members(line: bytes, form: Format) -> list[bytes] | None:
+    """Return the raw bytes of each field of a JSON line; None for a message of the server's own."""
+    try:
+        found = read_object(line)
+    except NoJsonError as error:
+        raise _RejectedError(error.reason) from None
+    if form.marker and not has(found, form.marker):
+        return None
+    return [value_of(found, paths) for paths in form.keys]
 
 
 def _fields(line: bytes, form: Format) -> list[bytes]:
@@ -193,7 +209,7 @@ def _decimal(value: bytes, power: int, reason: Reason) -> int:
 
 
 def _time(form: Format, raw: Sequence[tuple[Field, bytes]], latest_us: int, local: tzinfo) -> datetime:
-    us = form.day_us
+    us, zoneless = form.day_us, form.local_time
     for field, value in raw:
         if field.kind is not Kind.TIME or not field.name:
             continue
@@ -202,13 +218,18 @@ def _time(form: Format, raw: Sequence[tuple[Field, bytes]], latest_us: int, loca
             if value in {b"", b"-"} or value.startswith(b"-"):
                 raise _RejectedError(Reason.BAD_TIME)
             us += min(_decimal(value, UNITS[unit], Reason.BAD_TIME), 1 << 61)
+        elif unit == ANY:
+            bare = value[1:-1] if value[:1] == b"[" and value[1:][-1:] == b"]" else value
+            layout = _layout_of(bare)
+            zoneless = layout.endswith("%f")
+            us += _decimal(bare, UNITS[layout], Reason.BAD_TIME) if layout in UNITS else _clock(bare, layout)
         else:
             us += _clock(value, field.layout)
-    if us < 0 and not form.local_time:
+    if us < 0 and not zoneless:
         raise _RejectedError(Reason.BAD_TIME)
     try:
         time = _EPOCH + us * _MICROSECOND
-        if form.local_time:
+        if zoneless:
             time -= time.replace(tzinfo=local, fold=0).utcoffset() or timedelta()
     except OverflowError:
         time = None
@@ -217,6 +238,16 @@ def _time(form: Format, raw: Sequence[tuple[Field, bytes]], latest_us: int, loca
     if time is None or (time - _EPOCH) // _MICROSECOND > latest_us:
         raise _RejectedError(Reason.FUTURE_TIME)
     return time
+
+
+def _layout_of(value: bytes) -> str:
+    """Return the layout of a time in any (`formats.times.ANY`)."""
+    if iso := re.fullmatch(rb"\d{4}-.{5}([T ])[^Z+-]*([Z+-].*)?+", value, re.DOTALL):
+        return f"%Y-%m-%d{iso[1].decode()}%H:%M:%S%f" + ("%z" if iso[2] else "")
+    digits = len(value) - len(value.lstrip(b"0123456789"))
+    if digits > 2:
+        return next((unit for most, unit in ((11, "s"), (14, "ms"), (17, "us")) if digits <= most), "ns")
+    return CLF
 
 
 @lru_cache

@@ -21,6 +21,7 @@ _BACKSLASHED: Final = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|([\"\\bnrtv]))")
 _C_ESCAPES: Final = {b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _JSON: Final = re.compile(
     rb"\\u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\[\"\\/bfnrt]"
+    rb"|\\x([0-9A-Fa-f]{2})"
 )
 _PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
@@ -45,7 +46,7 @@ def text_of(raw: bytes, escape: Escape = Escape.BACKSLASH) -> str | None:
         case Escape.BACKSLASH:
             raw = _BACKSLASHED.sub(lambda m: bytes([int(m[1], 16)]) if m[1] else _C_ESCAPES.get(m[2], m[2]), raw)
         case Escape.JSON:
-            raw = _JSON.sub(lambda m: json.loads(b'"%b"' % m[0]).encode("utf-8", "backslashreplace"), raw)
+            raw = _JSON.sub(_json_unescaped, raw)
         case Escape.PERCENT:
             raw = raw.replace(b'""', b'"')
             raw = raw if b"%20" in raw or b"%2520" in raw else raw.replace(b"+", b" ")
@@ -53,6 +54,13 @@ def text_of(raw: bytes, escape: Escape = Escape.BACKSLASH) -> str | None:
         case Escape.DOUBLED:
             raw = raw.replace(b'""', b'"')
     return raw.decode("utf-8", "backslashreplace")
+
+
+def _json_unescaped(found: re.Match[bytes]) -> bytes:
+    if found[1]:  # no JSON, but what nginx makes of odd bytes where escape=json was forgotten
+        return bytes([int(found[1], 16)])
+    text: str = json.loads(b'"%b"' % found[0])
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _percent_decoded(raw: bytes) -> bytes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from logblur.policy.explain import BECOMES, MEANS
-from logblur.policy.model import Duration, Fields, Policy, Table, Truncate
+from logblur.policy.model import Duration, Policy, Table
 from logblur.policy.plan import Method, Plan
 from logblur.policy.resolve import resolve
+from logblur.policy.rules import Fields, Truncate
 
 Effect = Literal["less", "more", "other"]
 """Whether less, or more, of people is kept, shown or told; other where neither can be said."""
@@ -28,9 +29,7 @@ SUBJECTS: Final = {
 }
 """What people call a field."""
 
-TOLD: Final[tuple[Method, ...]] = (
-    "drop", "class", "day", "hour", "domain", "family", "template", "truncate", "pseudonym", "keep",
-)  # fmt: skip
+TOLD: Final[tuple[Method, ...]] = get_args(Method)[::-1]
 """Methods, from the one that tells least; each field has a few of them."""
 
 _DAYS: Final = {"hour": 1 / 24, "day": 1, "week": 7, "month": 30.44, "year": 365.25}

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from logblur.policy.model import Fields, Policy
+from logblur.policy.model import Policy
 from logblur.policy.plan import Method, Plan, TablePlan
 from logblur.policy.resolve import YIELDS
+from logblur.policy.rules import Fields
 from logblur.schema import FINDINGS, PARSED, Category, metadata_of
 
 BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
@@ -110,6 +111,7 @@ class Explanation:
         retention: How long the tables are kept.
         fields: Every field that a log can have, in the schema's order.
         tables: The tables, in the policy's order; none where the policy is for records.
+        signals: Sentences on what becomes of restricted requests; none where the policy does not restrict any.
         tokens: Sentences on how people are counted, and what of them is kept how long.
         held: What becomes of each kind of personal data, by category in the order of `schema.Category`.
     """
@@ -121,6 +123,7 @@ class Explanation:
     retention: str
     fields: tuple[FieldExplained, ...]
     tables: tuple[TableExplained, ...]
+    signals: tuple[str, ...]
     tokens: tuple[str, ...]
     held: tuple[HeldExplained, ...]
 
@@ -145,6 +148,7 @@ def explain(policy: Policy, plan: Plan) -> Explanation:
             )
             for table, said in zip(plan.tables, policy.tables, strict=True)
         ),
+        signals=_signals(plan),
         tokens=_tokens(policy, plan),
         held=_held(policy, plan, fields),
     )
@@ -187,6 +191,24 @@ def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
         becomes = BECOMES[name][method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
     columns = tuple(column for column in plan.columns if name in YIELDS[column])
     return FieldExplained(name, method, becomes, columns, reason or "")
+
+
+def _signals(plan: Plan) -> tuple[str, ...]:
+    signals = plan.signals
+    if signals is None:
+        return ()
+    when = []
+    if signals.consent:
+        when.append(f"none of {', '.join(name for name, _ in signals.consent)} says yes")
+    if signals.objection:
+        when.append(f"one of {', '.join(name for name, _ in signals.objection)} objects")
+    restricted = plan.of_restricted()
+    differs = [
+        f"{name}: {_field(name, restricted, None).becomes}"
+        for name in Fields.model_fields
+        if _field(name, restricted, None).becomes != _field(name, plan, None).becomes
+    ]
+    return (f"A request is restricted where {' or '.join(when)}. Of such requests less is kept. {'; '.join(differs)}.",)
 
 
 def _tokens(policy: Policy, plan: Plan) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from logblur.errors import PolicyError
-from logblur.policy.model import Keep, Policy, Table, Truncate
+from logblur.policy.model import Policy, Table
 from logblur.policy.nearest import nearest
+from logblur.policy.plan import Method
+from logblur.policy.rules import AnyRule, Drop, Keep, Truncate
 from logblur.schema import KEY_TYPES, MEASURES, UNIVERSES
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ FINEST_IPV4: Final = 24
 FINEST_IPV6: Final = 48
 """Bits of an IPv6 address that may stay without a reason; providers give a home a /56 or a /48 (RFC 6177)."""
 
+_DROP: Final = Drop(method="drop")
 _PEOPLE: Final = frozenset({"visitor", "client", "remote_addr", "remote_user"})
 
 
@@ -28,21 +31,64 @@ def lint(policy: Policy) -> None:
         PolicyError: The first choice at fault, by its path, with what to write instead.
     """
     for name, rule in policy.fields.named().items():
-        match rule:
-            case Keep(reason=None):
-                raise PolicyError(
-                    f"keeps {name} as it is: say why in reason, or choose another method", path=f"fields.{name}.reason"
-                )
-            case Truncate(reason=None, ipv4_prefix=bits) if bits > FINEST_IPV4:
-                raise PolicyError(_finer("IPv4", bits, FINEST_IPV4), path=f"fields.{name}.ipv4_prefix")
-            case Truncate(reason=None, ipv6_prefix=bits) if bits > FINEST_IPV6:
-                raise PolicyError(_finer("IPv6", bits, FINEST_IPV6), path=f"fields.{name}.ipv6_prefix")
+        _lint_rule(name, rule, f"fields.{name}")
+    _lint_signals(policy)
     seen: set[str] = set()
     for number, table in enumerate(policy.tables):
         _lint_table(table, f"table[{number}]")
         if table.name in seen:
             raise PolicyError(f"another table is named {table.name!r} too", path=f"table[{number}].name")
         seen.add(table.name)
+
+
+def _lint_rule(name: str, rule: AnyRule, path: str) -> None:
+    match rule:
+        case Keep(reason=None):
+            raise PolicyError(
+                f"keeps {name} as it is: say why in reason, or choose another method", path=f"{path}.reason"
+            )
+        case Truncate(reason=None, ipv4_prefix=bits) if bits > FINEST_IPV4:
+            raise PolicyError(_finer("IPv4", bits, FINEST_IPV4), path=f"{path}.ipv4_prefix")
+        case Truncate(reason=None, ipv6_prefix=bits) if bits > FINEST_IPV6:
+            raise PolicyError(_finer("IPv6", bits, FINEST_IPV6), path=f"{path}.ipv6_prefix")
+
+
+def _lint_signals(policy: Policy) -> None:
+    """Refuse consent that no request can give, and rules for restricted requests that restrict nothing."""
+    signals, always = policy.signals, policy.fields.named()
+    if "consent" in policy.grounds() and not (signals and signals.consent):
+        raise PolicyError(
+            "consent is a ground only where requests can show it: name the fields and values that do, such as "
+            '{ cookie_consent = ["yes"] }',
+            path="signals.consent",
+        )
+    for number, table in enumerate(policy.tables):
+        if table.legal_basis == "consent" != policy.legal_basis:
+            raise PolicyError(
+                "a table counts requests without consent too: rest its fields, or the whole policy, on consent instead",
+                path=f"table[{number}].legal_basis",
+            )
+    if signals is None:
+        return
+    if not signals.consent and not signals.objection:
+        raise PolicyError("names no field: say in consent or objection how a request is told", path="signals")
+    if taken := sorted({*signals.consent, *signals.objection} & KEY_TYPES.keys()):
+        raise PolicyError(f"{taken[0]!r} is a column of tables, not a field of a log", path="signals")
+    for name, rule in signals.fields.named().items():
+        path = f"signals.fields.{name}"
+        _lint_rule(name, rule, path)
+        if name == "time":
+            raise PolicyError("the time of restricted requests cannot differ: tables are cut by it", path=path)
+        if _finest(rule) < _finest(always.get(name, _DROP)):
+            raise PolicyError("keeps more than the rule that holds always: restricted requests keep less", path=path)
+    if not signals.fields.named() and "consent" not in policy.grounds():
+        raise PolicyError("changes nothing: say under signals.fields what becomes of such requests", path="signals")
+
+
+def _finest(rule: AnyRule) -> tuple[int, int, int]:
+    """Return an order: of two rules for one field, the smaller keeps more."""
+    bits = (-rule.ipv4_prefix, -rule.ipv6_prefix) if isinstance(rule, Truncate) else (0, 0)
+    return (get_args(Method).index(rule.method), *bits)
 
 
 def _finer(family: str, bits: int, finest: int) -> str:

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from logblur.errors import PolicyError
-from logblur.policy.model import Balancing, Controller, Fields, Input, Policy, Table, Visitor, rules_of
+from logblur.policy.model import Balancing, Controller, Input, Policy, Signals, Table, Visitor
 from logblur.policy.nearest import nearest
+from logblur.policy.rules import Fields, rules_of
 
 BUILT_IN: Final = ("audience", "strict", "records")
 """Names of the policies that come with logblur: the files of ``configs/``."""
@@ -31,6 +32,7 @@ _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "balancing": Balancing,
     "fields": Fields,
     "visitor": Visitor,
+    "signals": Signals,
     "table": Table,
 }
 
@@ -143,8 +145,9 @@ def _refusal(error: ErrorDetails, document: Mapping[str, Any]) -> PolicyError:
 
 
 def _path(loc: tuple[int | str, ...]) -> str:
-    if loc[:1] == ("fields",):
-        loc = loc[:2] + loc[3:]  # after the field's name the validator puts its method
+    if "fields" in loc[:2]:
+        at = loc.index("fields") + 2
+        loc = loc[:at] + loc[at + 1 :]  # after the field's name the validator puts its method
     return "".join(f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in loc).removeprefix(".")
 
 
@@ -154,6 +157,8 @@ def _key(key: str) -> str:
 
 
 def _keys(loc: tuple[int | str, ...]) -> list[str]:
+    if loc[:2] == ("signals", "fields") and len(loc) > 2:
+        loc = loc[1:]
     model: type[BaseModel] = _SECTIONS.get(str(loc[0]), Policy) if len(loc) > 1 else Policy
     if model is Fields and len(loc) > 2:
         model = rules_of(str(loc[1]))[str(loc[2])]
@@ -161,4 +166,4 @@ def _keys(loc: tuple[int | str, ...]) -> list[str]:
 
 
 def _methods(loc: tuple[int | str, ...]) -> str:
-    return ", ".join(rules_of(str(loc[1])))
+    return ", ".join(rules_of(str(loc[loc.index("fields") + 1])))

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
+
+from logblur.policy.rules import Fields, LegalBasis, Line, Model, Rule, Text, line
 
 MOST_CLIENTS: Final = 1000
 """The largest threshold: up to here distinct clients are counted exactly."""
@@ -55,48 +57,8 @@ def _exact(value: Duration) -> Duration:
     return value
 
 
-def _line(value: str) -> str:
-    if not value.strip() or not value.isprintable() or len(value) > 500:
-        raise ValueError("should be one line of printable text, at most 500 characters")
-    return value
-
-
-LANGUAGES: Final = ("lv", "en", "de")
-"""Languages of the texts that follow from a policy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Words for people, printed as they stand: one line in whatever language, or one for each of some languages."""
-
-    texts: tuple[tuple[str, str], ...]
-
-    def __str__(self) -> str:
-        known = dict(self.texts)
-        return known.get("en") or self.texts[0][1]
-
-    def written(self) -> str | dict[str, str]:
-        """Return them as the file says them."""
-        return self.texts[0][1] if self.texts[0][0] == "" else dict(self.texts)
-
-    def to(self, language: str) -> str | None:
-        """Return them for a text in one of `LANGUAGES`; None where they are said in others alone."""
-        known = dict(self.texts)
-        return known.get(language, known.get(""))
-
-
-def _words(value: Any) -> Words:
-    if isinstance(value, str):
-        return Words((("", _line(value)),))
-    if not isinstance(value, dict) or not value or not value.keys() <= set(LANGUAGES):
-        raise ValueError('should be one line of text, or one a language, such as { lv = "…", en = "…", de = "…" }')
-    if not all(isinstance(text, str) for text in value.values()):
-        raise ValueError("should have one line of text for each language")
-    return Words(tuple((language, _line(value[language])) for language in LANGUAGES if language in value))
-
-
 def _site(value: str) -> str:
-    return _line(value) if value else value
+    return line(value) if value else value
 
 
 def _zone(value: str) -> str:
@@ -117,122 +79,23 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-Line = Annotated[str, AfterValidator(_line)]
-Text = Annotated[Words, PlainValidator(_words), PlainSerializer(Words.written)]
-LegalBasis = Literal[
-    "consent", "contract", "legal-obligation", "vital-interests", "public-task", "legitimate-interests"
-]
-"""The grounds of GDPR Art. 6(1), points a to f in this order."""
-
 Zone = Annotated[str, AfterValidator(_zone)]
 Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+Name = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=100)]
 
 
-class Rule(_Model):
-    """How one field is treated, and why that may be done. Purpose and ground are the policy's unless it has its own."""
-
-    reason: Line | None = None
-    purpose: Text | None = None
-    legal_basis: LegalBasis | None = None
+def _conditions(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    if any(not text for texts in value.values() for text in texts):
+        raise ValueError("should not have an empty value: what a request does not say is no signal")
+    return value
 
 
-class Drop(Rule):
-    """Nothing of the field is published."""
-
-    method: Literal["drop"]
+Conditions = Annotated[dict[Name, Names], AfterValidator(_conditions)]
 
 
-class Keep(Rule):
-    """The field as it is; takes a reason."""
-
-    method: Literal["keep"]
-
-
-class Truncate(Rule):
-    """An address with its last bits cleared; the prefixes say how many bits stay."""
-
-    method: Literal["truncate"]
-    ipv4_prefix: Annotated[int, Field(ge=1, le=32)]
-    ipv6_prefix: Annotated[int, Field(ge=1, le=128)]
-
-
-class Pseudonym(Rule):
-    """A keyed replacement for records; still personal data while the day's key exists."""
-
-    method: Literal["pseudonym"]
-
-
-class Hour(Rule):
-    """A time by its day and hour."""
-
-    method: Literal["hour"]
-
-
-class Day(Rule):
-    """A time by its day."""
-
-    method: Literal["day"]
-
-
-class Template(Rule):
-    """A path without its query, its variable parts replaced."""
-
-    method: Literal["template"]
-    query: Literal["drop"] = "drop"
-
-
-class Class(Rule):
-    """A status by its first digit."""
-
-    method: Literal["class"]
-
-
-class Domain(Rule):
-    """A referrer by its registrable domain."""
-
-    method: Literal["domain"]
-
-
-class Family(Rule):
-    """A user agent by its families: browser, system, device, bot."""
-
-    method: Literal["family"]
-
-
-_Tagged = Field(discriminator="method")
-
-
-class Fields(_Model):
-    """The fields a policy can name, in the order of `schema.PARSED`. None stands for not named: dropped."""
-
-    time: Annotated[Hour | Day | Keep | Drop, _Tagged] | None = None
-    remote_addr: Annotated[Truncate | Pseudonym | Keep | Drop, _Tagged] | None = None
-    remote_user: Annotated[Pseudonym | Keep | Drop, _Tagged] | None = None
-    host: Annotated[Keep | Drop, _Tagged] | None = None
-    method: Annotated[Keep | Drop, _Tagged] | None = None
-    path: Annotated[Template | Drop, _Tagged] | None = None
-    status: Annotated[Keep | Class | Drop, _Tagged] | None = None
-    bytes_sent: Annotated[Keep | Drop, _Tagged] | None = None
-    referer: Annotated[Domain | Drop, _Tagged] | None = None
-    user_agent: Annotated[Family | Drop, _Tagged] | None = None
-
-    def named(self) -> dict[str, Drop | Keep | Truncate | Pseudonym | Hour | Day | Template | Class | Domain | Family]:
-        """Return the rules of the fields that the policy names."""
-        return {name: rule for name in type(self).model_fields if (rule := getattr(self, name)) is not None}
-
-
-def rules_of(field: str) -> dict[str, type[Rule]]:
-    """Return the rule of each method that a field can have, by method, in the order they are declared."""
-    union = next(kind for kind in get_args(Fields.model_fields[field].annotation) if kind is not type(None))
-    rules: tuple[type[Rule], ...] = get_args(get_args(union)[0])
-    return {get_args(rule.model_fields["method"].annotation)[0]: rule for rule in rules}
-
-
-class Input(_Model):
+class Input(Model):
     """How logs are read: ``[input]``."""
 
     format: Line = "auto"
@@ -242,7 +105,7 @@ class Input(_Model):
     max_rejects: Annotated[float, Field(ge=0, le=1)] = 0.05
 
 
-class Visitor(_Model):
+class Visitor(Model):
     """What ``visitors`` counts, and how long a day's key lives: ``[visitor]``."""
 
     from_: Annotated[
@@ -254,7 +117,21 @@ class Visitor(_Model):
     publish: Literal["open", "sealed"] = "open"
 
 
-class Table(_Model):
+class Signals(Model):
+    """What becomes of requests that say how they may be used: ``[signals]``.
+
+    A request is *restricted* where a field of `objection` holds one of its values, and where `consent` names fields
+    and none of them holds one of its values. In a value ``*`` stands for any text, and case does not matter.
+    `fields` says what becomes of its fields; one that is not named there is treated as always, but one that rests on
+    consent is dropped.
+    """
+
+    consent: Conditions = Field(default_factory=dict)
+    objection: Conditions = Field(default_factory=dict)
+    fields: Fields = Fields()
+
+
+class Table(Model):
     """One published table: ``[[table]]``. ``by`` is the roll-up order, the last column first.
 
     Purpose and ground are the policy's unless the table has its own.
@@ -269,7 +146,7 @@ class Table(_Model):
     legal_basis: LegalBasis | None = None
 
 
-class Controller(_Model):
+class Controller(Model):
     """Who decides on the processing, and how people reach them: ``[controller]``."""
 
     name: Line | None = None
@@ -279,7 +156,7 @@ class Controller(_Model):
     authority: Text | None = None
 
 
-class Balancing(_Model):
+class Balancing(Model):
     """Why legitimate interests prevail: ``[balancing]``. What only the controller can say."""
 
     interest: Text | None = None
@@ -288,7 +165,7 @@ class Balancing(_Model):
     safeguards: Text | None = None
 
 
-class Policy(_Model):
+class Policy(Model):
     """A policy file, exactly as written."""
 
     version: Annotated[int, Field(ge=1, le=1)]
@@ -303,7 +180,12 @@ class Policy(_Model):
     input: Input = Input()
     fields: Fields
     visitor: Visitor = Visitor()
+    signals: Signals | None = None
     tables: Annotated[tuple[Table, ...], Field(strict=False, alias="table")] = ()
+
+    def ground_of(self, rule: Rule) -> LegalBasis:
+        """Return the legal basis of a field's rule: its own, else the policy's."""
+        return rule.legal_basis or self.legal_basis
 
     def grounds(self) -> frozenset[str]:
         """Return every legal basis that it names, for itself, a field or a table."""

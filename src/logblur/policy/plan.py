@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-Method = Literal["drop", "keep", "truncate", "hour", "day", "template", "domain", "family", "class", "pseudonym"]
-"""How a field is treated. A field that the policy does not name is dropped."""
+Method = Literal["keep", "pseudonym", "hour", "day", "truncate", "template", "domain", "family", "class", "drop"]
+"""How a field is treated; of two that one field can have, the later keeps less. A field not named is dropped."""
+
+Conditions = tuple[tuple[str, tuple[str, ...]], ...]
+"""Fields, and for each the values that count; ``*`` in a value stands for any text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """When a request is restricted.
+
+    Attributes:
+        consent: A request is, where this names fields and none of them holds one of its values.
+        objection: It is, where one of these fields holds one of its values, whatever else it says.
+        methods, columns, ipv4_prefix, ipv6_prefix: Of restricted requests, as in `Plan`.
+    """
+
+    consent: Conditions
+    objection: Conditions
+    methods: Mapping[str, Method]
+    columns: tuple[str, ...]
+    ipv4_prefix: int
+    ipv6_prefix: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +73,7 @@ class Plan:
         max_rejects: Share of a segment's lines, 0 to 1.
         seal_after: Past the later of a day's end and its first line's arrival.
         publish: ``open`` refreshes a day until it is sealed, ``sealed`` publishes once.
+        signals: When a request is restricted, and what then becomes of it; None where the policy does not ask.
     """
 
     name: str
@@ -70,3 +92,13 @@ class Plan:
     max_rejects: float
     seal_after: timedelta
     publish: Literal["open", "sealed"]
+    signals: Signals | None = None
+
+    def of_restricted(self) -> Plan:
+        """Return what restricted requests go through; this Plan where there are none."""
+        own = self.signals
+        if own is None:
+            return self
+        return replace(
+            self, methods=own.methods, columns=own.columns, ipv4_prefix=own.ipv4_prefix, ipv6_prefix=own.ipv6_prefix
+        )

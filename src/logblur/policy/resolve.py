@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 
 from logblur.errors import PolicyError
 from logblur.policy.lint import lint
-from logblur.policy.model import Policy, Table, Truncate
-from logblur.policy.plan import Method, Plan, TablePlan
+from logblur.policy.model import Policy, Table
+from logblur.policy.plan import Method, Plan, Signals, TablePlan
+from logblur.policy.rules import AnyRule, Truncate
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
 _AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
@@ -71,18 +72,18 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
     methods: dict[str, Method] = {name: rule.method for name, rule in rules.items()}
     for number, table in enumerate(policy.tables):
         _check(table, f"table[{number}]", methods)
-    address = rules.get("remote_addr")
-    prefixes = (address.ipv4_prefix, address.ipv6_prefix) if isinstance(address, Truncate) else (0, 0)
+    ipv4_prefix, ipv6_prefix = _prefixes(rules)
+    signals = _signals(policy, rules) if policy.signals else None
     plan = Plan(
         name=policy.name,
         digest="",
         methods=methods,
-        fields=_parsed(methods, policy.visitor.from_),
-        columns=tuple(column for column in KEY_TYPES if not _lacking(column, methods)),
+        fields=_parsed(methods, policy.visitor.from_, signals),
+        columns=_columns(methods),
         tables=tuple(TablePlan(t.name, t.where, t.by, t.measures, t.min_clients) for t in policy.tables),
         visitor_from=policy.visitor.from_,
-        ipv4_prefix=prefixes[0],
-        ipv6_prefix=prefixes[1],
+        ipv4_prefix=ipv4_prefix,
+        ipv6_prefix=ipv6_prefix,
         zone=ZoneInfo(policy.input.timezone),
         log_zone=ZoneInfo(policy.input.log_timezone),
         site=policy.input.site,
@@ -90,8 +91,37 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         max_rejects=policy.input.max_rejects,
         seal_after=policy.visitor.seal_after.span(),
         publish=policy.visitor.publish,
+        signals=signals,
     )
     return replace(plan, digest=_digest(plan))
+
+
+def _prefixes(rules: Mapping[str, AnyRule]) -> tuple[int, int]:
+    address = rules.get("remote_addr")
+    return (address.ipv4_prefix, address.ipv6_prefix) if isinstance(address, Truncate) else (0, 0)
+
+
+def _columns(methods: Mapping[str, Method]) -> tuple[str, ...]:
+    return tuple(column for column in KEY_TYPES if not _lacking(column, methods))
+
+
+def _signals(policy: Policy, rules: Mapping[str, AnyRule]) -> Signals:
+    """Return when a request is restricted, and what it then goes through: what rests on consent is dropped."""
+    assert policy.signals is not None
+    stricter = policy.signals.fields.named()
+    kept = {
+        name: rule
+        for name, rule in rules.items()
+        if name == "time" or not (policy.signals.consent and policy.ground_of(rule) == "consent")
+    } | stricter
+    methods: dict[str, Method] = {name: rule.method for name, rule in kept.items()}
+    return Signals(
+        tuple(sorted(policy.signals.consent.items())),
+        tuple(sorted(policy.signals.objection.items())),
+        {name: method for name, method in methods.items() if method != "drop"},
+        _columns(methods),
+        *_prefixes(kept),
+    )
 
 
 def _lacking(column: str, methods: Mapping[str, Method]) -> str:
@@ -122,11 +152,14 @@ def _check(table: Table, path: str, methods: Mapping[str, Method]) -> None:
         )
 
 
-def _parsed(methods: Mapping[str, Method], visitor_from: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the columns that a run reads, in the schema's order."""
+def _parsed(methods: Mapping[str, Method], visitor_from: tuple[str, ...], signals: Signals | None) -> tuple[str, ...]:
+    """Return the columns that a run reads, in the schema's order, then those that are in no schema."""
     named = {"referer_host" if name == "referer" else name for name, method in methods.items() if method != "drop"}
     wanted = named | {"time", "remote_addr"} | set(visitor_from)
-    return tuple(name for name in PARSED.names if name in wanted)
+    if signals:
+        wanted |= {name for name, _ in signals.consent + signals.objection}
+        wanted |= {"cookies"} if any(name.startswith("cookie_") for name in wanted) else set()
+    return tuple(name for name in PARSED.names if name in wanted) + tuple(sorted(wanted.difference(PARSED.names)))
 
 
 def _digest(plan: Plan) -> str:
@@ -141,7 +174,7 @@ def _digest(plan: Plan) -> str:
         },  # unnamed is dropped too
         "schema": SCHEMA_VERSION,
     }
-    for name in ("name", "digest", "format", "max_rejects"):
+    for name in ("name", "digest", "format", "max_rejects", *(() if plan.signals else ("signals",))):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -8,7 +8,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from logblur.policy.model import Duration, Words
+from logblur.policy.model import Duration
+from logblur.policy.rules import Words
 from logblur.privacy.document import Item, Language
 
 

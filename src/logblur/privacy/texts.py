@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
-from logblur.policy.model import Keep, Policy, Words
+from logblur.policy.model import Policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import resolve
+from logblur.policy.rules import Keep, Words
 from logblur.privacy.document import Document, Item, Language, Section
 from logblur.privacy.phrases import Phrases, phrases
 from logblur.schema import PARSED, Category, metadata_of

@@ -24,6 +24,7 @@ from logblur.protect.addresses import Addresses, buffers_of, networks, parse_add
 from logblur.protect.hosts import sites
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
+from logblur.protect.signals import restricted
 from logblur.schema import NONE, PARSED, UNUSUAL, Protected
 
 TokenKeys = Callable[[date], bytes]
@@ -63,6 +64,7 @@ class _Rows:
     addresses: Addresses | None
     times: LocalTimes
     keys: list[bytes]
+    restricted: npt.NDArray[np.bool_] | None
 
     def has(self, name: str) -> bool:
         return name in self.batch.schema.names
@@ -91,7 +93,9 @@ def protect(
     times = local_times(np.asarray(batch.column("time").cast(pa.int64())), plan.zone)
     keys = [token_keys(day) for day in times.dates]
     addresses = parse_addresses(coded["remote_addr"].values) if "remote_addr" in coded else None
-    rows = _Rows(batch, plan, templates, coded, addresses, times, keys)
+    texts = {name: batch.column(name) for name in coded}
+    marked = restricted(texts, plan.signals, batch.num_rows) if plan.signals else None
+    rows = _Rows(batch, plan, templates, coded, addresses, times, keys, marked)
     visitors, clients = _tokens(rows)
     out: dict[str, pa.Array] = {
         "date": pa.array(times.days),
@@ -236,39 +240,50 @@ def _bytes(rows: _Rows) -> pa.Array:
 
 def _column(name: str, rows: _Rows) -> pa.Array:
     """Return a column in fresh buffers; what the log's format does not hold is ``(none)``."""
-    coded, plan = rows.coded, rows.plan
-    if name in RECORD_COLUMNS:
-        return _rebuilt(_identifier(name, rows))
-    if name not in plan.columns:
+    if name not in RECORD_COLUMNS and name not in rows.plan.columns:
         raise ValueError("the Plan yields no such column")
     if name == "hour":
         return pa.array(rows.times.hours)
+    always = _values(name, rows, rows.plan)
+    if rows.restricted is None or not rows.restricted.any():
+        return _rebuilt(always)
+    less = _values(name, rows, rows.plan.of_restricted())
+    codes = np.where(rows.restricted, less.codes.astype(np.int64) + len(always.values), always.codes)
+    values = pa.concat_arrays([always.values.cast(pa.string()), less.values.cast(pa.string())])
+    return _rebuilt(_Coded(codes, values, spare=True))
+
+
+def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
+    """Return a column as a Plan lets it be seen; ``(none)`` where it does not."""
+    coded = rows.coded
+    if name in RECORD_COLUMNS:
+        return _identifier(name, rows, plan)
+    if name not in plan.columns:
+        return _constant(NONE, rows)
     if name in _STATUS and rows.has("status"):
-        return _rebuilt(
-            _Coded(_status(rows), pa.array([_STATUS[name](s) for s in range(1000)], pa.string()), spare=True)
-        )
+        return _Coded(_status(rows), pa.array([_STATUS[name](s) for s in range(1000)], pa.string()), spare=True)
     if name == "network" and rows.addresses is not None:
         found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
-        return _rebuilt(_Coded(coded["remote_addr"].codes, found))
+        return _Coded(coded["remote_addr"].codes, found)
     if name == "path" and "path" in coded:
-        return _rebuilt(_Coded(coded["path"].codes, rows.templates.of(coded["path"].values)))
+        return _Coded(coded["path"].codes, rows.templates.of(coded["path"].values))
     if name == "site":
         if "host" in coded:
-            return _rebuilt(_Coded(coded["host"].codes, sites(coded["host"].values)))
+            return _Coded(coded["host"].codes, sites(coded["host"].values))
         return _constant(plan.site or NONE, rows)
     if name == "method" and "method" in coded:
         known = [NONE if v is None else v if v in METHODS else UNUSUAL for v in coded["method"].values.to_pylist()]
-        return _rebuilt(_Coded(coded["method"].codes, pa.array(known, pa.string())))
+        return _Coded(coded["method"].codes, pa.array(known, pa.string()))
     if name in coded and name not in PARSED.names:  # made by classify, of values that are publishable
-        return _rebuilt(coded[name])
+        return coded[name]
     return _constant("human" if name == "agent" else NONE, rows)
 
 
-def _identifier(name: str, rows: _Rows) -> _Coded:
+def _identifier(name: str, rows: _Rows, plan: Plan) -> _Coded:
     """Return remote_addr or remote_user as the policy lets it out; deny by default."""
-    method = rows.plan.methods.get(name, "drop")
+    method = plan.methods.get(name, "drop")
     if name not in rows.coded or method not in {"pseudonym", "keep"}:
-        return _Coded(np.zeros(rows.batch.num_rows, np.int32), pa.array([NONE], pa.string()))
+        return _constant(NONE, rows)
     column = rows.coded[name]
     if method == "keep":
         kept = [NONE if v is None else re.sub(r"^\(", "%28", v) for v in column.values.to_pylist()]
@@ -282,8 +297,8 @@ def _identifier(name: str, rows: _Rows) -> _Coded:
     return _Coded(*pseudonyms(values, column.codes, rows.times.numbers, rows.keys, field=name))
 
 
-def _constant(text: str, rows: _Rows) -> pa.DictionaryArray:
-    return _rebuilt(_Coded(np.zeros(rows.batch.num_rows, np.int32), pa.array([text], pa.string()), spare=True))
+def _constant(text: str, rows: _Rows) -> _Coded:
+    return _Coded(np.zeros(rows.batch.num_rows, np.int32), pa.array([text], pa.string()), spare=True)
 
 
 def _rebuilt(column: _Coded) -> pa.DictionaryArray:

@@ -1,0 +1,256 @@
+"""JSON lines: each line walked once, the values of the wanted keys left as spans where they stand.
+
+What a line means is defined in `json_reference` and not repeated here. Time is linear in the line whatever it holds:
+the walk never steps back, the line's end is known before it begins, depth is bounded by the stack, and a key is looked
+up in a table that no log can change. Loads of `match_mask`, `differ_mask` and `word` are unchecked: see `kernels`.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment"
+
+from __future__ import annotations
+
+import numpy as np
+
+from logblur.formats import CLF
+from logblur.formats.times import program
+from logblur.jit import inline, kernel
+from logblur.jit.intrinsics import LANES, U, differ_mask, first_bit, fold_multiply, match_mask, word
+from logblur.parse.kernels import (
+    BACKSLASH,
+    BAD_TIME,
+    COLON,
+    COMMA,
+    DASH,
+    LEFT_BRACKET,
+    LETTER_Z,
+    NEWLINE,
+    NO_TIME,
+    NUMBER_SIGN,
+    PLUS,
+    QUOTE,
+    RIGHT_BRACKET,
+    SPACE,
+    TOO_LONG,
+    TRAILING,
+    UNCLOSED,
+    decimal,
+    find,
+    is_blank,
+    is_digit,
+    time_of,
+)
+
+MAX_DEPTH = 32
+"""Objects and arrays within one another; servers write four."""
+
+BAD_JSON = 10
+OPEN_OBJECT, CLOSE_OBJECT, LETTER_T = (np.uint8(c) for c in b"{}T")
+NOWHERE, IN_ARRAY = -1, -2
+NULL = U(int.from_bytes(b"null", "little"))
+
+BARE = np.zeros(256, np.bool_)
+BARE[list(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+-._")] = True
+"""Bytes of a value without quotes."""
+
+
+@inline
+def string_end(buffer, at, stop):
+    """Where the quote stands that no backslash guards; ``stop`` where there is none before it."""
+    while at < stop:
+        mask = match_mask(buffer, at, QUOTE, BACKSLASH)
+        if mask:
+            at += first_bit(mask)
+            if at >= stop or buffer[at] == QUOTE:
+                return min(at, stop)
+            at += 2
+        else:
+            at += LANES
+    return stop
+
+
+@inline
+def after_blanks(buffer, at):
+    while is_blank(buffer[at]):
+        at += 1
+    return at
+
+
+@inline
+def child_of(buffer, start, n, node, slots, edges, heads, pool):
+    """The node that a key leads to from a node, or `NOWHERE`; see `objects.Objects` for the table."""
+    head = word(buffer, start)
+    if n < 8:
+        head &= (U(1) << U(8 * n)) - U(1)
+        tail = head
+    else:
+        tail = word(buffer, start + n - 8)
+    at = np.int64(fold_multiply(head ^ U(node + 1), tail ^ U(n))) & (len(slots) - 1)
+    while slots[at] >= 0:
+        edge = slots[at]
+        if heads[edge] == head and edges[edge, 0] == node and edges[edge, 2] == n:
+            left, a, b = n, start, edges[edge, 1]
+            while left > 0:
+                differ = differ_mask(buffer, a, pool, b)
+                if left < LANES:
+                    differ &= (U(1) << U(left)) - U(1)
+                if differ:
+                    break
+                left, a, b = left - LANES, a + LANES, b + LANES
+            if left <= 0:
+                return np.int64(edges[edge, 3])
+        at = (at + 1) & (len(slots) - 1)
+    return np.int64(NOWHERE)
+
+
+@kernel
+def find_values(
+    buffer, begin, end, slots, edges, heads, pool, below, leaf, marker, max_line, starts, ends, lines, bad_at, bad
+):
+    """Spans of the values of each line that fits.
+
+    The keys: a table of edges between nodes (`child_of`); values ``below[node, 0]`` to ``below[node, 1]`` lie under a
+    node, and ``leaf[node]`` says whether it is itself one. A line that leads to no ``marker`` (a node, or `NOWHERE`) is
+    a directive. Writes int32 ``starts``, ``ends`` (values, rows; empty where there is none), ``lines``, and the places
+    and reasons of rejects. Returns rows, rejects, directives.
+    """
+    stack = np.empty(MAX_DEPTH + 1, np.int64)
+    row, rejects, directives, position = 0, 0, 0, begin
+    while position < end:
+        line = position
+        stop = find(buffer, line, NEWLINE, end)
+        position = stop + 1
+        reason = TOO_LONG if stop - line > max_line else 0
+        at = find(buffer, line, OPEN_OBJECT, stop)  # a carrier's prefix may come before it
+        if reason == 0 and (at == stop or buffer[line] == NUMBER_SIGN):
+            if buffer[line] == NUMBER_SIGN or after_blanks(buffer, line) == stop:
+                directives += 1
+                continue
+            reason = BAD_JSON
+        if reason == 0:
+            for k in range(len(starts)):
+                starts[k, row] = ends[k, row] = at
+        marked = marker == NOWHERE
+        depth, node, key = 0, 0, False
+        while reason == 0:
+            c = buffer[at]
+            if key:
+                close = string_end(buffer, at + 1, stop) if c == QUOTE else stop
+                if close == stop:
+                    reason = UNCLOSED if c == QUOTE else BAD_JSON
+                    break
+                node = stack[depth]
+                if node != NOWHERE:
+                    node = child_of(buffer, at + 1, close - at - 1, node, slots, edges, heads, pool)
+                    if node != NOWHERE:
+                        marked |= node == marker
+                        for k in range(below[node, 0], below[node, 1]):  # the last of equal keys counts
+                            starts[k, row] = ends[k, row] = at
+                at = after_blanks(buffer, close + 1)
+                if buffer[at] != COLON:
+                    reason = BAD_JSON
+                    break
+                at = after_blanks(buffer, at + 1)
+                c = buffer[at]
+            # a value
+            if c == QUOTE:
+                close = string_end(buffer, at + 1, stop)
+                if close == stop:
+                    reason = UNCLOSED
+                    break
+                if node != NOWHERE and leaf[node]:
+                    starts[below[node, 0], row], ends[below[node, 0], row] = at + 1, close
+                at = close + 1
+            elif c == OPEN_OBJECT or c == LEFT_BRACKET:
+                if depth == MAX_DEPTH:
+                    reason = BAD_JSON
+                    break
+                depth += 1
+                at = after_blanks(buffer, at + 1)
+                key = c == OPEN_OBJECT
+                if key:
+                    stack[depth] = node
+                else:
+                    stack[depth] = IN_ARRAY
+                    if node != NOWHERE and not leaf[node]:
+                        node = NOWHERE
+                if buffer[at] != (CLOSE_OBJECT if key else RIGHT_BRACKET):
+                    continue
+            else:
+                bare = at
+                while BARE[buffer[at]]:
+                    at += 1
+                if (
+                    node != NOWHERE
+                    and leaf[node]
+                    and not (at - bare == 4 and word(buffer, bare) & U(0xFFFFFFFF) == NULL)
+                ):
+                    starts[below[node, 0], row], ends[below[node, 0], row] = bare, at
+            # what follows it
+            while depth > 0:
+                at = after_blanks(buffer, at)
+                c = buffer[at]
+                if c == (RIGHT_BRACKET if stack[depth] == IN_ARRAY else CLOSE_OBJECT):
+                    depth -= 1
+                    at += 1
+                    continue
+                if c != COMMA:
+                    reason = BAD_JSON
+                break
+            if depth == 0:
+                if reason == 0 and after_blanks(buffer, at) != stop:
+                    reason = TRAILING
+                break
+            at = after_blanks(buffer, at + 1)
+            key, node = stack[depth] != IN_ARRAY, NOWHERE
+        if reason:
+            bad_at[rejects], bad[rejects] = line, reason
+            rejects += 1
+        elif marked:
+            lines[row] = line
+            row += 1
+        else:
+            directives += 1
+    return row, rejects, directives
+
+
+COMMON, DATE, ZONELESS, ZONED = (np.array(program(x)) for x in (CLF, "%Y-%m-%d", "%H:%M:%S%f", "%H:%M:%S%f%z"))
+
+
+@kernel
+def any_times(buffer, starts, ends, rows, times, zoneless, reasons):
+    """Microseconds since 1970 of times in any of the layouts of `formats.times.ANY`; whether they lack a zone."""
+    for row in range(rows):
+        at, end = np.int64(starts[row]), np.int64(ends[row])
+        zoneless[row] = False
+        if end - at >= 2 and buffer[at] == LEFT_BRACKET and buffer[end - 1] == RIGHT_BRACKET:
+            at, end = at + 1, end - 1
+        time = np.int64(NO_TIME)
+        digits = at
+        while digits < end and is_digit(buffer[digits]):
+            digits += 1
+        n = digits - at
+        c = buffer[digits] if digits < end else NEWLINE
+        if n == 4 and c == DASH and end - at > 11:
+            clock = at + 11
+            zone = clock
+            while zone < end and not (buffer[zone] == LETTER_Z or buffer[zone] == PLUS or buffer[zone] == DASH):
+                zone += 1
+            date = time_of(buffer, at, at + 10, DATE)
+            if date != NO_TIME and (buffer[at + 10] == LETTER_T or buffer[at + 10] == SPACE):
+                if zone == end:
+                    time, zoneless[row] = time_of(buffer, clock, end, ZONELESS), True
+                else:
+                    time = time_of(buffer, clock, end, ZONED)
+                if time != NO_TIME:
+                    time += date
+        elif n > 2:
+            power = 6 if n <= 11 else 3 if n <= 14 else 0 if n <= 17 else -3
+            value = decimal(buffer, at, end, power)
+            if value >= 0:
+                time = value
+        else:
+            time = time_of(buffer, at, end, COMMON)
+        if time == NO_TIME:
+            time = np.int64(0)
+            reasons[row] = BAD_TIME
+        times[row] = time

@@ -1,0 +1,165 @@
+"""How one field is treated: a rule for each method, and which rules each field can have; and words for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+
+
+def line(value: str) -> str:
+    """Return one line of text for people; `ValueError` for anything else."""
+    if not value.strip() or not value.isprintable() or len(value) > 500:
+        raise ValueError("should be one line of printable text, at most 500 characters")
+    return value
+
+
+LANGUAGES: Final = ("lv", "en", "de")
+"""Languages of the texts that follow from a policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words for people, printed as they stand: one line in whatever language, or one for each of some languages."""
+
+    texts: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        known = dict(self.texts)
+        return known.get("en") or self.texts[0][1]
+
+    def written(self) -> str | dict[str, str]:
+        """Return them as the file says them."""
+        return self.texts[0][1] if self.texts[0][0] == "" else dict(self.texts)
+
+    def to(self, language: str) -> str | None:
+        """Return them for a text in one of `LANGUAGES`; None where they are said in others alone."""
+        known = dict(self.texts)
+        return known.get(language, known.get(""))
+
+
+def _words(value: Any) -> Words:
+    if isinstance(value, str):
+        return Words((("", line(value)),))
+    if not isinstance(value, dict) or not value or not value.keys() <= set(LANGUAGES):
+        raise ValueError('should be one line of text, or one a language, such as { lv = "…", en = "…", de = "…" }')
+    if not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("should have one line of text for each language")
+    return Words(tuple((language, line(value[language])) for language in LANGUAGES if language in value))
+
+
+Line = Annotated[str, AfterValidator(line)]
+Text = Annotated[Words, PlainValidator(_words), PlainSerializer(Words.written)]
+LegalBasis = Literal[
+    "consent", "contract", "legal-obligation", "vital-interests", "public-task", "legitimate-interests"
+]
+"""The grounds of GDPR Art. 6(1), points a to f in this order."""
+
+
+class Model(BaseModel):
+    """What a policy says: frozen, unknown keys are errors, and so is a value of the wrong type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Rule(Model):
+    """How one field is treated, and why that may be done. Purpose and ground are the policy's unless it has its own."""
+
+    reason: Line | None = None
+    purpose: Text | None = None
+    legal_basis: LegalBasis | None = None
+
+
+class Drop(Rule):
+    """Nothing of the field is published."""
+
+    method: Literal["drop"]
+
+
+class Keep(Rule):
+    """The field as it is; takes a reason."""
+
+    method: Literal["keep"]
+
+
+class Truncate(Rule):
+    """An address with its last bits cleared; the prefixes say how many bits stay."""
+
+    method: Literal["truncate"]
+    ipv4_prefix: Annotated[int, Field(ge=1, le=32)]
+    ipv6_prefix: Annotated[int, Field(ge=1, le=128)]
+
+
+class Pseudonym(Rule):
+    """A keyed replacement for records; still personal data while the day's key exists."""
+
+    method: Literal["pseudonym"]
+
+
+class Hour(Rule):
+    """A time by its day and hour."""
+
+    method: Literal["hour"]
+
+
+class Day(Rule):
+    """A time by its day."""
+
+    method: Literal["day"]
+
+
+class Template(Rule):
+    """A path without its query, its variable parts replaced."""
+
+    method: Literal["template"]
+    query: Literal["drop"] = "drop"
+
+
+class Class(Rule):
+    """A status by its first digit."""
+
+    method: Literal["class"]
+
+
+class Domain(Rule):
+    """A referrer by its registrable domain."""
+
+    method: Literal["domain"]
+
+
+class Family(Rule):
+    """A user agent by its families: browser, system, device, bot."""
+
+    method: Literal["family"]
+
+
+AnyRule = Drop | Keep | Truncate | Pseudonym | Hour | Day | Template | Class | Domain | Family
+
+_Tagged = Field(discriminator="method")
+
+
+class Fields(Model):
+    """The fields a policy can name, in the order of `schema.PARSED`. None stands for not named: dropped."""
+
+    time: Annotated[Hour | Day | Keep | Drop, _Tagged] | None = None
+    remote_addr: Annotated[Truncate | Pseudonym | Keep | Drop, _Tagged] | None = None
+    remote_user: Annotated[Pseudonym | Keep | Drop, _Tagged] | None = None
+    host: Annotated[Keep | Drop, _Tagged] | None = None
+    method: Annotated[Keep | Drop, _Tagged] | None = None
+    path: Annotated[Template | Drop, _Tagged] | None = None
+    status: Annotated[Keep | Class | Drop, _Tagged] | None = None
+    bytes_sent: Annotated[Keep | Drop, _Tagged] | None = None
+    referer: Annotated[Domain | Drop, _Tagged] | None = None
+    user_agent: Annotated[Family | Drop, _Tagged] | None = None
+
+    def named(self) -> dict[str, AnyRule]:
+        """Return the rules of the fields that the policy names."""
+        return {name: rule for name in type(self).model_fields if (rule := getattr(self, name)) is not None}
+
+
+def rules_of(field: str) -> dict[str, type[Rule]]:
+    """Return the rule of each method that a field can have, by method, in the order they are declared."""
+    union = next(kind for kind in get_args(Fields.model_fields[field].annotation) if kind is not type(None))
+    rules: tuple[type[Rule], ...] = get_args(get_args(union)[0])
+    return {get_args(rule.model_fields["method"].annotation)[0]: rule for rule in rules}
