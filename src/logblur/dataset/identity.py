@@ -10,8 +10,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import itertools
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from stat import S_ISREG
 from typing import Final, Protocol
 
 HEAD_SIZE: Final = 64 << 10
@@ -23,13 +26,13 @@ TAIL_SIZE: Final = 4 << 10
 MARK_EVERY: Final = 16 << 10
 """Bytes from one mark to the next, behind the head."""
 
-MARK_SIZE: Final = 8
-"""Bytes of a mark, and of the digest of a line's end in the head."""
+EVIDENCE: Final = 8
+"""Ends of lines that a log must have in common with a part of a known one to be taken for a copy of it."""
 
 WINDOW: Final = 256
 """Bytes before a mark that it is a digest of."""
 
-UNKNOWN: Final = bytes(MARK_SIZE)
+UNKNOWN: Final = 0
 """A mark that fits any bytes: within a line so long that it was cut."""
 
 
@@ -75,6 +78,18 @@ class FileStat:
     mtime_ns: int
     inode: int
 
+    @classmethod
+    def of(cls, path: Path | None) -> FileStat | None:
+        """Return what the system says of a file now; None for a pipe or what cannot be asked."""
+        if path is None:
+            return None
+        try:
+            about = path.stat()
+        except OSError:
+            return None
+        name = os.fspath(path.absolute())
+        return cls(name, about.st_size, about.st_mtime_ns, about.st_ino) if S_ISREG(about.st_mode) else None
+
 
 class Identity:
     """Digests under the state's key, one purpose each."""
@@ -96,18 +111,23 @@ class Identity:
             yield running.copy().digest()
 
     def lines(self, head: bytes) -> bytes:
-        """Return a digest of ``head`` up to each end of a line, `MARK_SIZE` bytes each; up to its end where none is."""
-        running = hashlib.blake2b(digest_size=MARK_SIZE, key=self._key, person=b"line")
+        """Return a byte for each end of a line, a digest of ``head`` up to there; one for its end where there is none.
+
+        Privacy:
+            A byte leaves open what a line says: of all that could stand there one in 256 fits. Digests long enough to
+            stand for a line would let the state's holder guess a log line by line.
+        """
+        running = hashlib.blake2b(digest_size=1, key=self._key, person=b"line")
         *lines, rest = head.split(b"\n")
-        digests = []
+        digests = bytearray()
         for line in [line + b"\n" for line in lines] or [rest]:
             running.update(line)
-            digests.append(running.copy().digest())
-        return b"".join(digests)
+            digests += running.copy().digest()
+        return bytes(digests)
 
-    def mark(self, window: bytes) -> bytes:
-        """Return the mark behind these `WINDOW` bytes, `MARK_SIZE` bytes that are never `UNKNOWN`."""
-        return hashlib.blake2b(window, digest_size=MARK_SIZE - 1, key=self._key, person=b"mark").digest() + b"\1"
+    def mark(self, window: bytes) -> int:
+        """Return the mark behind these `WINDOW` bytes, one byte that is not `UNKNOWN`; as private as those of lines."""
+        return hashlib.blake2b(window, digest_size=1, key=self._key, person=b"mark").digest()[0] or 1
 
     def tail(self, tail: bytes) -> bytes:
         """Return the digest of the bytes before a point."""
@@ -150,7 +170,7 @@ class Marks:
         while self._next <= offset + len(lines):
             at = self._next - offset
             window = (self._before + bytes(lines[max(at - WINDOW, 0) : at]))[-WINDOW:]
-            self._marks += self._identity.mark(window) if len(window) == WINDOW else UNKNOWN
+            self._marks.append(self._identity.mark(window) if len(window) == WINDOW else UNKNOWN)
             self._next += MARK_EVERY
         self._before = (self._before + bytes(lines[-WINDOW:]))[-WINDOW:]
         self._position = offset + len(lines)
@@ -163,7 +183,7 @@ class Marks:
 
     def _skip_to(self, offset: int) -> None:
         while self._next <= offset:
-            self._marks += UNKNOWN
+            self._marks.append(UNKNOWN)
             self._next += MARK_EVERY
 
 

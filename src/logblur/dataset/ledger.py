@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from logblur.dataset.database import Database
 from logblur.dataset.identity import (
-    MARK_SIZE,
+    EVIDENCE,
     UNKNOWN,
     WINDOW,
     FileStat,
@@ -65,6 +65,8 @@ class DayRecord:
         sealed: Nothing can be added any more; a line of this day is late.
         dirty: Something counts that is not published yet.
         published: Its tables have been written at least once.
+        purged: Its retention is over, and its tables are gone, or about to be.
+        first_arrival: When its first line was counted, UTC.
     """
 
     day: date
@@ -74,6 +76,16 @@ class DayRecord:
     sealed: bool
     dirty: bool
     published: bool
+    purged: bool
+    first_arrival: datetime
+
+
+_OPEN_DAY_OF_LOG: Final = """
+WITH RECURSIVE log (id) AS (VALUES (?) UNION SELECT parent FROM segments JOIN log USING (id) WHERE parent IS NOT NULL)
+SELECT EXISTS (
+    SELECT 1 FROM log JOIN partials ON segment = log.id JOIN days USING (day) WHERE sealed_at IS NULL
+)
+"""
 
 
 class Ledger:
@@ -128,7 +140,7 @@ class Ledger:
         Returns:
             The furthest point whose head and tail the log has; `NEW_LOG` where there is none. A log that ends before
             a point, or differs before it, does not fit that point; but if it fits all that is kept of the segment
-            that leads to the point, as far as it goes, it is an older copy.
+            that leads to the point, as far as it goes, it is an older copy; from `EVIDENCE` lines on.
 
         Cost:
             One pass over 64 KiB, an index lookup, and for points that fit the head one read of 4 KiB each, the
@@ -142,15 +154,15 @@ class Ledger:
         lines = self._identity.lines(head.data)
         point = self._furthest(content, head, lines)
         further = "SELECT stop, lines, marks FROM segments WHERE parent IS ? AND first = ?"
-        older = any(
+        older = (point.id is not None or len(lines) >= EVIDENCE) and any(
             self._is_within(content, head, lines, point, *segment)
-            for segment in self._db.rows(further, point.id, lines[:MARK_SIZE])
+            for segment in self._db.rows(further, point.id, lines[:1])
         )
         return replace(point, older=older)
 
     def _furthest(self, content: LogContent, head: Head, lines: bytes) -> LogRecord:
         query = "SELECT stop, id, head_size, head, tail FROM segments WHERE first = ? ORDER BY stop DESC, id DESC"
-        points = self._db.rows(query, lines[:MARK_SIZE])
+        points = self._db.rows(query, lines[:1])
         sizes = sorted({size for _, _, size, _, _ in points})
         heads = dict(zip(sizes, self._identity.heads(head.data, sizes), strict=False))
         for stop, segment, size, digest, tail in points:
@@ -163,10 +175,10 @@ class Ledger:
     ) -> bool:
         """Say whether a log that is known to ``point`` ends within a segment that goes on there, and fits it."""
         counted = max(point.offset - head.start, 0)
-        if not ends.startswith(lines[head.data.count(b"\n", 0, counted) * MARK_SIZE :]):
+        if not ends.startswith(lines[head.data.count(b"\n", 0, counted) :]):
             return False
-        for at, offset in zip(range(0, len(marks), MARK_SIZE), mark_offsets(counted), strict=False):
-            mark, window = marks[at : at + MARK_SIZE], content.tail(head.start + offset)
+        for mark, offset in zip(marks, mark_offsets(counted), strict=False):
+            window = content.tail(head.start + offset)
             if not window:
                 return True  # it ends here
             if mark not in (UNKNOWN, self._identity.mark(window[-WINDOW:])):
@@ -211,8 +223,8 @@ class Ledger:
             raise ValueError("a segment that counts has bytes")
         lines = self._identity.lines(data)
         (digest,) = self._identity.heads(data, [len(data)])
-        point = (lines[:MARK_SIZE], len(data), digest, stop, self._identity.tail(tail[-stop:]))
-        ends = lines[data.count(b"\n", 0, start) * MARK_SIZE :]
+        point = (lines[:1], len(data), digest, stop, self._identity.tail(tail[-stop:]))
+        ends = lines[data.count(b"\n", 0, start) :]
         with self._db.transaction():
             known = "SELECT 1 FROM segments WHERE (first, head_size, head, stop, tail) = (?, ?, ?, ?, ?)"
             if self._db.value(known, *point):
@@ -241,10 +253,27 @@ class Ledger:
         name, stat = self._identity.file(file)
         return bool(self._db.value("SELECT stat FROM files WHERE name = ?", name) == stat)
 
-    def remember(self, files: Iterable[FileStat]) -> None:
-        """Note files of which there is nothing left to count, as they were before they were read."""
+    def remember(self, file: FileStat, segment: int | None = None) -> None:
+        """Note a file of which there is nothing left to count, as it was before it was read.
+
+        Args:
+            file: The file.
+            segment: The last segment of its log, if every byte of it counts.
+        """
         with self._db.transaction():
-            self._db.execute_many("INSERT OR REPLACE INTO files VALUES (?, ?)", map(self._identity.file, files))
+            self._db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", *self._identity.file(file), segment)
+
+    def is_settled(self, file: FileStat) -> bool:
+        """Say whether every byte of a file counts, and every day that it has lines of is sealed."""
+        name, stat = self._identity.file(file)
+        segment = self._db.value("SELECT segment FROM files WHERE name = ? AND stat = ?", name, stat)
+        return segment is not None and not self._db.value(_OPEN_DAY_OF_LOG, segment)
+
+    def record_removal(self, now: datetime, file: FileStat) -> None:
+        """Note that a log is removed, before it is."""
+        with self._db.transaction():
+            name, _ = self._identity.file(file)
+            self._db.execute("INSERT INTO removed (at, log) VALUES (?, ?)", _seconds(now), name)
 
     # Days
 
@@ -311,6 +340,27 @@ class Ledger:
         with self._db.transaction():
             self._db.execute(sealed, _seconds(now), day.isoformat())
 
+    def purge(self, day: date, now: datetime) -> None:
+        """Note that a day's files are to be removed, and close it where it is open. It stays so."""
+        with self._db.transaction():
+            closed = "UPDATE days SET purged = 1, dirty = 0, sealed_at = ifnull(sealed_at, ?) WHERE day = ?"
+            self._db.execute(closed, _seconds(now), day.isoformat())
+            self._db.execute("INSERT INTO removed (at, day) VALUES (?, ?)", _seconds(now), day.isoformat())
+
+    def half_purged(self) -> list[date]:
+        """Return the days whose files are to be removed, ascending."""
+        return [record.day for record in self._days("purged = 1")]
+
+    def mark_purged(self, day: date) -> None:
+        """Note that nothing of a day is left in OUT."""
+        with self._db.transaction():
+            self._db.execute("UPDATE days SET purged = 2 WHERE day = ?", day.isoformat())
+
+    def removed(self) -> tuple[list[date], int]:
+        """Return the days that were removed, in order, and how many logs were."""
+        days = self._db.rows("SELECT day FROM removed WHERE day IS NOT NULL ORDER BY rowid")
+        return [date.fromisoformat(day) for (day,) in days], self._db.value("SELECT count(log) FROM removed")
+
     def forget_empty_days(self) -> None:
         """Remove open days in which nothing counts: a killed run opened them."""
         with self._db.transaction():
@@ -341,13 +391,20 @@ class Ledger:
     # Inside
 
     def _days(self, where: str, *values: str) -> list[DayRecord]:
-        columns = "day, plan_digest, plan, key_id, sealed_at IS NOT NULL, dirty, published"
+        columns = "day, plan_digest, plan, key_id, sealed_at IS NOT NULL, dirty, published, purged, first_arrival"
         rows = self._db.rows(f"SELECT {columns} FROM days WHERE {where} ORDER BY day", *values)  # noqa: S608
-        return [DayRecord(date.fromisoformat(row[0]), *row[1:4], *map(bool, row[4:])) for row in rows]
+        return [_day(*row) for row in rows]
 
     def _add(self, counter: str, key: str, lines: Iterable[tuple[int | str, int]]) -> None:
         add = f"INSERT INTO {counter} VALUES (?, ?) ON CONFLICT ({key}) DO UPDATE SET lines = lines + excluded.lines"  # noqa: S608
         self._db.execute_many(add, [(name, count) for name, count in lines if count])
+
+
+def _day(
+    day: str, digest: str, plan: str, key_id: str, sealed: int, dirty: int, published: int, purged: int, arrival: int
+) -> DayRecord:
+    told = bool(sealed), bool(dirty), bool(published), bool(purged)
+    return DayRecord(date.fromisoformat(day), digest, plan, key_id, *told, datetime.fromtimestamp(arrival, UTC))
 
 
 def _seconds(moment: datetime) -> int:

@@ -6,12 +6,10 @@ until then nothing of it counts, and a run that is killed reads it again.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from logblur.dataset.identity import HEAD_SIZE, FileStat, Head, Marks
@@ -57,7 +55,7 @@ class Ingest:
         self._state, self._days, self._logs = state, days, logs
         self._workers = Workers(state, days, pool, workers, started)
         self._on_progress, self._on_notice = on_progress, on_notice
-        sizes = [stat.size if (stat := _stat(log)) else None for log in logs] if on_progress else []
+        sizes = [stat.size if (stat := FileStat.of(log.path)) else None for log in logs] if on_progress else []
         self._bytes_total = None if None in sizes else sum(filter(None, sizes))
         self.total = Segment()
         self.bytes_read = self.logs_known = self.waiting = 0
@@ -73,7 +71,7 @@ class Ingest:
                 self.errors.append(error)
 
     def _read(self, log: Log) -> None:
-        stat = _stat(log)
+        stat = FileStat.of(log.path)
         if stat and self._state.ledger.unchanged(stat):
             self.logs_known += 1
             return
@@ -82,6 +80,8 @@ class Ingest:
 
         form = None
         with open_log(log) as content:
+            if self._days.plan.delete_logs:
+                content.end()
             head = Head.of(content) if content.rereadable else self._head_of_pipe()
             point = self._state.ledger.find(content) if content.rereadable else NEW_LOG
             marks = self._state.ledger.marks(head, point.offset)
@@ -99,8 +99,8 @@ class Ingest:
             self.logs_known += 1
         else:
             self.formats[form.name] += 1
-        if stat:
-            self._state.ledger.remember([stat])
+        if stat and not (reader.waiting and self._days.plan.delete_logs):  # its end may come without a change
+            self._state.ledger.remember(stat, None if point.older or reader.waiting else point.id)
 
     def _format(self, content: LogContent, block: Block) -> Format:
         """Return the format of a log, told by its head; a pipe has none but its first block."""
@@ -168,15 +168,3 @@ class Ingest:
     def _report(self, reader: BlockReader) -> None:
         if self._on_progress:
             self._on_progress(Progress(self.bytes_read + reader.bytes_read, self._bytes_total, self.total.rows))
-
-
-def _stat(log: Log) -> FileStat | None:
-    """Return what the system says of a log's file; None for a pipe or what cannot be asked."""
-    if log.path is None:
-        return None
-    try:
-        about = log.path.stat()
-    except OSError:
-        return None
-    name = os.fspath(log.path.absolute())
-    return FileStat(name, about.st_size, about.st_mtime_ns, about.st_ino) if S_ISREG(about.st_mode) else None

@@ -73,6 +73,7 @@ class Plan:
         max_rejects: Share of a segment's lines, 0 to 1.
         seal_after: Past the later of a day's end and its first line's arrival.
         publish: ``open`` refreshes a day until it is sealed, ``sealed`` publishes once.
+        delete_logs: Raw logs go once every byte of them counts and every day is sealed.
         signals: When a request is restricted, and what then becomes of it; None where the policy does not ask.
     """
 
@@ -92,6 +93,7 @@ class Plan:
     max_rejects: float
     seal_after: timedelta
     publish: Literal["open", "sealed"]
+    delete_logs: bool = False
     signals: Signals | None = None
 
     def of_restricted(self) -> Plan:

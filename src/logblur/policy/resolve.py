@@ -91,6 +91,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         max_rejects=policy.input.max_rejects,
         seal_after=policy.visitor.seal_after.span(),
         publish=policy.visitor.publish,
+        delete_logs=policy.input.delete_logs,
         signals=signals,
     )
     return replace(plan, digest=_digest(plan))
@@ -165,8 +166,8 @@ def _parsed(methods: Mapping[str, Method], visitor_from: tuple[str, ...], signal
 def _digest(plan: Plan) -> str:
     """Return SHA-256 over what decides what is published.
 
-    Neither the name nor how logs are read and when they are refused is part of it: an operator may read one more
-    format, or bear with more rejects, in the middle of a day.
+    Neither the name nor how logs are read, when they are refused and when they go is part of it: an operator may read
+    one more format, or bear with more rejects, in the middle of a day.
     """
     facts = asdict(plan) | {
         "methods": {
@@ -174,7 +175,7 @@ def _digest(plan: Plan) -> str:
         },  # unnamed is dropped too
         "schema": SCHEMA_VERSION,
     }
-    for name in ("name", "digest", "format", "max_rejects", *(() if plan.signals else ("signals",))):
+    for name in ("name", "digest", "format", "max_rejects", "delete_logs", *(() if plan.signals else ("signals",))):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()
