@@ -280,6 +280,10 @@ class Protected:
         return f"Protected(rows={self.batch.num_rows})"
 
 
+PERSON: Final = pa.struct([("person", pa.uint32()), ("requests", pa.uint32()), ("bytes", pa.int64())])
+"""What a group of a partial knows of a person: its row of the people, and what it adds to the group."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Partial:
     """The private, mergeable aggregate of some rows of one day.
@@ -287,9 +291,9 @@ class Partial:
     Attributes:
         day: The day in the policy's zone.
         people: ``visitor`` uint64, ``client`` uint64: the distinct pairs of tokens, sorted by client, then visitor;
-            a person is a row of it.
-        tables: By table name: the key columns, ``requests`` int64, ``bytes`` int64, ``people`` list<uint32>
-            (distinct rows of `people`, ascending), one row a group, keys distinct, sorted by them.
+            a person is a row of it. ``parts`` uint16: bit n is set where a line of the person is in `Universe` n.
+        tables: By table name: the key columns, ``requests`` int64, ``bytes`` int64, ``people`` list of `PERSON`
+            (distinct and ascending), one row a group, keys distinct, sorted by them.
     """
 
     day: date

@@ -115,10 +115,10 @@ class Ingest:
             form = choose(sample(content, block, SAMPLE_BYTES), self._days.plan.format)
         except FormatError as error:
             raise FormatError(f"{content.log.name}: {error}") from None
-        if "remote_addr" not in form.columns:
+        if (field := self._days.plan.client.field) not in form.columns:
             raise FormatError(
-                f"{content.log.name}: the format logs no client address (%h or %a): clients cannot be told apart and "
-                "nothing could be published"
+                f"{content.log.name}: the format logs no client address ({field}): clients cannot be told apart and "
+                "nothing could be published; if another field holds it, name it as client_address in [input]"
             )
         return form
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from logblur.policy.model import Policy
-from logblur.policy.plan import Method, Plan, TablePlan
+from logblur.policy.plan import Client, Method, Plan, TablePlan
 from logblur.policy.resolve import YIELDS
 from logblur.policy.rules import Fields
 from logblur.schema import FINDINGS, PARSED, Category, metadata_of
@@ -211,10 +211,20 @@ def _signals(plan: Plan) -> tuple[str, ...]:
     return (f"A request is restricted where {' or '.join(when)}. Of such requests less is kept. {'; '.join(differs)}.",)
 
 
+def _client(client: Client) -> str:
+    if not client.trusted_proxies:
+        return f"{client.field}, however it is spelled"
+    hops = f"the last hop in {client.field} that is no trusted proxy ({', '.join(client.trusted_proxies)})"
+    if client.field == "remote_addr":
+        return hops
+    return f"{hops}, where remote_addr is one or is not logged, and else remote_addr"
+
+
 def _tokens(policy: Policy, plan: Plan) -> tuple[str, ...]:
     everywhere = (
         f"A visitor is a token made from {' and '.join(plan.visitor_from)}.",
-        "A client is a token made from remote_addr: an IPv4 address, an IPv6 /56, or the text that stands instead.",
+        f"The client's address is {_client(plan.client)}.",
+        "A client is a token made from that address: an IPv4 address, an IPv6 /56, or the text that stands instead.",
         "Tokens are made from the parsed values before [fields] acts, also where a field is dropped. Only the tokens "
         "are kept, under a random key of the day; while that key exists they are personal data.",
     )

@@ -33,6 +33,12 @@ def lint(policy: Policy) -> None:
     for name, rule in policy.fields.named().items():
         _lint_rule(name, rule, f"fields.{name}")
     _lint_signals(policy)
+    client = policy.input.client_address
+    if client.field != "remote_addr" and not client.trusted_proxies:
+        raise PolicyError(
+            f'anybody can write {client.field}: say which proxies are believed, such as ["10.0.0.0/8"]',
+            path="input.client_address.trusted_proxies",
+        )
     seen: set[str] = set()
     for number, table in enumerate(policy.tables):
         _lint_table(table, f"table[{number}]")

@@ -10,6 +10,7 @@ import re
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
+from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -108,6 +109,31 @@ def _conditions(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]
 Conditions = Annotated[dict[Name, Names], AfterValidator(_conditions)]
 
 
+def _network(value: str) -> str:
+    try:
+        network = ip_network(value)
+    except ValueError:
+        raise ValueError(
+            'should be an address or a network such as "10.0.0.0/8", no bit set behind its prefix'
+        ) from None
+    if network.prefixlen < (8 if network.version == 4 else 7):
+        raise ValueError("trusts so many that a sender could name whatever client he likes; name the proxies")
+    return value
+
+
+class ClientAddress(Model):
+    """Where the client's address stands: ``[input] client_address``.
+
+    A list of hops is believed only as far as trusted proxies wrote it: it is read from the right past them, and only
+    where ``remote_addr`` is one of them (or is not logged). ``unix:`` trusts what comes through a socket.
+    """
+
+    field: Name = "remote_addr"
+    trusted_proxies: Annotated[
+        tuple[Literal["unix:"] | Annotated[str, AfterValidator(_network)], ...], Field(strict=False)
+    ] = ()
+
+
 class Input(Model):
     """How logs are read: ``[input]``."""
 
@@ -115,6 +141,7 @@ class Input(Model):
     site: Annotated[str, AfterValidator(_site)] = ""
     timezone: Zone = "UTC"
     log_timezone: Zone = "UTC"
+    client_address: ClientAddress = ClientAddress()
     max_rejects: Annotated[float, Field(ge=0, le=1)] = 0.05
     delete_logs: bool = False
 

@@ -43,6 +43,7 @@ class TablePlan:
         by: Key columns, names in `schema.KEY_TYPES`, in roll-up order (the last rolls up first); never empty.
         measures: Names in `schema.MEASURES`, in column order.
         min_clients: k, at least 2.
+        max_client_share: The largest share of a row's requests, and of its bytes, that one client may make.
     """
 
     name: str
@@ -50,6 +51,20 @@ class TablePlan:
     by: tuple[str, ...]
     measures: tuple[str, ...]
     min_clients: int
+    max_client_share: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where the client's address stands.
+
+    Attributes:
+        field: The column; ``remote_addr``, or one that proxies wrote, an address or a list of hops.
+        trusted_proxies: Networks as text, and ``unix:``; what stands left of other hops is not believed.
+    """
+
+    field: str
+    trusted_proxies: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +79,7 @@ class Plan:
             a domain; those of ``visitor_from`` too, even where the field is dropped).
         columns: Key columns and ``scan`` columns that the policy yields, names in `schema.KEY_TYPES`.
         tables: The tables, in the policy's order.
+        client: Where the client's address stands; everything said of ``remote_addr`` is about that address.
         visitor_from: Fields whose values make a visitor, of ``remote_addr`` and ``user_agent``.
         ipv4_prefix, ipv6_prefix: Bits kept where remote_addr is truncated.
         zone: Whose days and hours are counted.
@@ -83,6 +99,7 @@ class Plan:
     fields: tuple[str, ...]
     columns: tuple[str, ...]
     tables: tuple[TablePlan, ...]
+    client: Client
     visitor_from: tuple[str, ...]
     ipv4_prefix: int
     ipv6_prefix: int

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from logblur.errors import PolicyError
 from logblur.policy.lint import lint
 from logblur.policy.model import Policy, Table
-from logblur.policy.plan import Method, Plan, Signals, TablePlan
+from logblur.policy.plan import Client, Method, Plan, Signals, TablePlan
 from logblur.policy.rules import AnyRule, Truncate
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
@@ -78,9 +78,10 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         name=policy.name,
         digest="",
         methods=methods,
-        fields=_parsed(methods, policy.visitor.from_, signals),
+        fields=_parsed(methods, {policy.input.client_address.field, *policy.visitor.from_}, signals),
         columns=_columns(methods),
         tables=tuple(TablePlan(t.name, t.where, t.by, t.measures, t.min_clients) for t in policy.tables),
+        client=Client(policy.input.client_address.field, policy.input.client_address.trusted_proxies),
         visitor_from=policy.visitor.from_,
         ipv4_prefix=ipv4_prefix,
         ipv6_prefix=ipv6_prefix,
@@ -153,10 +154,10 @@ def _check(table: Table, path: str, methods: Mapping[str, Method]) -> None:
         )
 
 
-def _parsed(methods: Mapping[str, Method], visitor_from: tuple[str, ...], signals: Signals | None) -> tuple[str, ...]:
+def _parsed(methods: Mapping[str, Method], counted: set[str], signals: Signals | None) -> tuple[str, ...]:
     """Return the columns that a run reads, in the schema's order, then those that are in no schema."""
     named = {"referer_host" if name == "referer" else name for name, method in methods.items() if method != "drop"}
-    wanted = named | {"time", "remote_addr"} | set(visitor_from)
+    wanted = named | {"time", "remote_addr"} | counted
     if signals:
         wanted |= {name for name, _ in signals.consent + signals.objection}
         wanted |= {"cookies"} if any(name.startswith("cookie_") for name in wanted) else set()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +19,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logblur.errors import KeyMaterialError, UsageError
-from logblur.protect import kernels
+from logblur.protect import address_kernels
 from logblur.protect.pseudonyms import field_mac
 from logblur.schema import NONE
 
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.bool_]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ADDRESS = 16
 """Bytes of an address."""
@@ -69,9 +71,43 @@ def parse_addresses(texts: pa.Array) -> Addresses:
     data, limits, valid = buffers_of(texts)
     count = len(texts)
     found = Addresses(np.zeros(count, np.uint64), np.zeros(count, np.uint64), np.zeros(count, np.uint8))
-    kernels.addresses(data, limits, count, found.high, found.low, found.family)
+    address_kernels.addresses(data, limits, count, found.high, found.low, found.family)
     found.family[~valid] = 0
     return found
+
+
+def spelled_addresses(texts: pa.Array, trusted: Sequence[Network] = ()) -> tuple[Addresses, Rows]:
+    """Return the address that each text (large_string) spells, and whether every hop it names is a trusted proxy.
+
+    This is the one reader of addresses as servers and proxies write them: `spellings` has the table of what is read
+    how (ports, brackets, zone ids, quotes, 6to4 …). A text may be a list, X-Forwarded-For or Forwarded, and gives its
+    client then: the last hop that is no trusted proxy. For an address found in free text give the text of the address
+    alone, with whatever port, zone or brackets stand around it: ``family`` 0 says that it is none.
+
+    Args:
+        texts: Distinct values: this costs about 40 ns a text.
+        trusted: Networks of proxies; without any, the last hop of a list is its client.
+
+    Source:
+        RFC 4291, 7239, 3056, 4380, 6052; `spellings.client` says the same, slowly.
+    """
+    data, limits, valid = buffers_of(texts)
+    count = len(texts)
+    found = Addresses(np.zeros(count, np.uint64), np.zeros(count, np.uint64), np.zeros(count, np.uint8))
+    passed = np.zeros(count, np.bool_)
+    known = np.array([_network(network) for network in trusted], np.uint64).reshape(-1, 4)
+    address_kernels.clients(data, limits, count, known, found.high, found.low, found.family, passed)
+    found.family[~valid] = 0
+    return found, passed & valid
+
+
+def _network(network: Network) -> tuple[int, int, int, int]:
+    """Return the halves of a network's address and of its mask, IPv4 in ::ffff:0:0/96."""
+    address, mask = int(network.network_address), int(network.netmask)
+    if network.version == 4:
+        address, mask = 0xFFFF << 32 | address, (1 << 128) - (1 << 32) | mask
+    low = (1 << 64) - 1
+    return address >> 64, address & low, mask >> 64, mask & low
 
 
 def networks(found: Addresses, *, ipv4_prefix: int, ipv6_prefix: int) -> pa.Array:

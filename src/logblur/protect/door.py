@@ -20,7 +20,8 @@ import pyarrow as pa
 
 from logblur.policy.plan import Plan
 from logblur.protect import kernels
-from logblur.protect.addresses import Addresses, buffers_of, networks, parse_addresses
+from logblur.protect.addresses import Addresses, buffers_of, networks
+from logblur.protect.clients import clients
 from logblur.protect.hosts import sites
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
@@ -92,17 +93,20 @@ def protect(
     coded = {name: _coded(batch.column(name)) for name in batch.schema.names if _is_text(batch.schema.field(name).type)}
     times = local_times(np.asarray(batch.column("time").cast(pa.int64())), plan.zone)
     keys = [token_keys(day) for day in times.dates]
-    addresses = parse_addresses(coded["remote_addr"].values) if "remote_addr" in coded else None
     texts = {name: batch.column(name) for name in coded}
+    client = clients(batch, plan.client)
+    if client is not None:
+        coded["remote_addr"] = _Coded(client.codes, client.texts, spare=True)
+    addresses = None if client is None else client.addresses
     marked = restricted(texts, plan.signals, batch.num_rows) if plan.signals else None
     rows = _Rows(batch, plan, templates, coded, addresses, times, keys, marked)
-    visitors, clients = _tokens(rows)
+    visitors, counted = _tokens(rows)
     out: dict[str, pa.Array] = {
         "date": pa.array(times.days),
         "universe": pa.array(_universes(rows)),
         "bytes": _bytes(rows),
         "visitor": pa.array(visitors),
-        "client": pa.array(clients),
+        "client": pa.array(counted),
     } | {name: _column(name, rows) for name in columns}
     no_address = 0
     if addresses is not None:
@@ -185,10 +189,10 @@ def _tokens(rows: _Rows) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]
         agent, agents = rows.coded["user_agent"].codes, _digests(rows.coded["user_agent"].values, 3)
     else:
         agent, agents = same, np.zeros(1, np.uint64)
-    visitors, clients = np.empty(count, np.uint64), np.empty(count, np.uint64)
+    visitors, counted = np.empty(count, np.uint64), np.empty(count, np.uint64)
     by_address = "remote_addr" in plan.visitor_from
-    kernels.tokens(rows.times.numbers, words, address, high, low, family, agent, agents, by_address, visitors, clients)
-    return visitors, clients
+    kernels.tokens(rows.times.numbers, words, address, high, low, family, agent, agents, by_address, visitors, counted)
+    return visitors, counted
 
 
 def _digests(texts: pa.Array, number: int) -> npt.NDArray[np.uint64]:
@@ -264,7 +268,7 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
         return _Coded(_status(rows), pa.array([_STATUS[name](s) for s in range(1000)], pa.string()), spare=True)
     if name == "network" and rows.addresses is not None:
         found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
-        return _Coded(coded["remote_addr"].codes, found)
+        return _Coded(coded["remote_addr"].codes, found, spare=True)
     if name == "path" and "path" in coded:
         return _Coded(coded["path"].codes, rows.templates.of(coded["path"].values))
     if name == "site":
@@ -287,7 +291,7 @@ def _identifier(name: str, rows: _Rows, plan: Plan) -> _Coded:
     column = rows.coded[name]
     if method == "keep":
         kept = [NONE if v is None else re.sub(r"^\(", "%28", v) for v in column.values.to_pylist()]
-        return _Coded(column.codes, pa.array(kept, pa.string()))
+        return _Coded(column.codes, pa.array(kept, pa.string()), column.spare)
     if name == "remote_addr" and rows.addresses is not None:
         found = rows.addresses
         halves = zip(found.high.tolist(), found.low.tolist(), found.family.tolist(), strict=True)

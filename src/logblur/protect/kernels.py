@@ -1,7 +1,6 @@
-"""Addresses, tokens and universes: what protection does per row or per distinct value, compiled.
+"""Times, tokens and universes: what protection does per row, compiled.
 
-Sources: RFC 4291 section 2.2 and RFC 5952 (address texts; strict, as Python's `ipaddress`), SipHash-2-4 (Aumasson and
-Bernstein, 2012; verified against published vectors in the tests).
+Source: SipHash-2-4 (Aumasson and Bernstein, 2012; verified against published vectors in the tests).
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
@@ -13,105 +12,7 @@ import numpy as np
 from logblur.jit import inline, kernel
 from logblur.jit.intrinsics import U
 
-DOT, COLON = np.uint8(ord(".")), np.uint8(ord(":"))
 MEMO = 1 << 14
-HEX = np.array([int(chr(c), 16) if chr(c) in "0123456789abcdefABCDEF" else 255 for c in range(256)], np.uint8)
-
-
-@inline
-def ipv4_value(data, start, end):
-    """The 32-bit value of a dotted quad without leading zeros, or -1."""
-    value = part = digits = dots = np.int64(0)
-    for at in range(start, end):
-        c = data[at]
-        if 48 <= c <= 57:
-            if digits == 3 or (digits and part == 0):
-                return np.int64(-1)
-            part, digits = part * 10 + (c - 48), digits + 1
-            if part > 255:
-                return np.int64(-1)
-        elif c == DOT and digits and dots < 3:
-            value, part, digits, dots = value << 8 | part, np.int64(0), np.int64(0), dots + 1
-        else:
-            return np.int64(-1)
-    if dots != 3 or digits == 0:
-        return np.int64(-1)
-    return value << 8 | part
-
-
-@kernel
-def addresses(data, limits, count, high, low, family):
-    """The 128-bit value and family (4, 6, 0 for what is no address) of each text; IPv4 as ::ffff:0:0/96."""
-    for k in range(count):
-        start, end = np.int64(limits[k]), np.int64(limits[k + 1])
-        high[k] = low[k] = U(0)
-        family[k] = 0
-        n = end - start
-        if n < 2 or n > 45:
-            continue
-        v4 = ipv4_value(data, start, end)
-        if v4 >= 0:
-            low[k], family[k] = U(0xFFFF00000000) | U(v4), 4
-            continue
-        # IPv6: at most eight groups of sixteen bits, one "::", perhaps a dotted quad at the end
-        groups, gap, at, fits = 0, -1, start, True
-        a = b = U(0)  # the groups before and behind are gathered in one 128-bit number, then spread at the gap
-        tail_a = tail_b = U(0)
-        if data[at] == COLON:
-            fits = data[at + 1] == COLON
-            gap, at = 0, at + 2
-        while fits and at < end:
-            value, digits, group_start = U(0), 0, at
-            while at < end and digits < 5:
-                digit = HEX[data[at]]
-                if digit > 15:
-                    break
-                value, digits, at = value << U(4) | U(digit), digits + 1, at + 1
-            if digits == 0 or digits > 4:
-                fits = False
-                break
-            wide = 1
-            if at < end and data[at] == DOT:
-                quad = ipv4_value(data, group_start, end)
-                if quad < 0:
-                    fits = False
-                    break
-                value, wide, at = U(quad), 2, end
-            groups += wide
-            if groups > 8:
-                fits = False
-                break
-            shift = U(16 * wide)
-            if gap < 0:
-                a, b = a << shift | b >> (U(64) - shift), b << shift | value
-            else:
-                tail_a, tail_b = tail_a << shift | tail_b >> (U(64) - shift), tail_b << shift | value
-            if at < end:
-                if data[at] != COLON:
-                    fits = False
-                    break
-                at += 1
-                if at < end and data[at] == COLON:
-                    if gap >= 0:
-                        fits = False
-                        break
-                    gap, at = groups, at + 1
-                elif at == end:
-                    fits = False  # a lone colon at the end
-        if not fits or (gap < 0 and groups != 8) or (gap >= 0 and groups > 7):
-            continue
-        if gap >= 0 and gap > 0:
-            left = U(16 * (8 - gap))  # move the groups before the gap to the top, 16 to 112 bits
-            if left >= U(64):
-                a, b = b << (left - U(64)), U(0)
-            else:
-                a, b = a << left | b >> (U(64) - left), b << left
-        a, b = a | tail_a, b | tail_b
-        if a == 0 and b >> U(32) == U(0xFFFF):
-            family[k] = 4
-        else:
-            family[k] = 6
-        high[k], low[k] = a, b
 
 
 @kernel
