@@ -85,7 +85,12 @@ class Ingest:
             head = Head.of(content) if content.rereadable else self._head_of_pipe()
             point = self._state.ledger.find(content) if content.rereadable else NEW_LOG
             marks = self._state.ledger.marks(head, point.offset)
-            reader = BlockReader(content, start=point.offset, watch=marks if content.rereadable else None)
+            reader = BlockReader(
+                content,
+                start=point.offset,
+                max_line_bytes=self._days.plan.max_line_bytes,
+                watch=marks if content.rereadable else None,
+            )
             while not point.older and not reader.at_end and (block := reader.read()):
                 self._workers.get_ready()  # while this thread imports Numba
                 form = form or self._format(content, block)

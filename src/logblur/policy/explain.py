@@ -32,7 +32,7 @@ BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
     "path": {"template": "path without its query, variable parts replaced"},
     "status": {"keep": "status as logged", "class": "class of the status, such as 4xx"},
     "bytes_sent": {"keep": "size, summed"},
-    "referer": {"domain": "registrable domain and search engine"},
+    "referer": {"domain": "registrable domain, and search engine, social network or answering service"},
     "user_agent": {"family": "browser, system, device and bot, by name and major version"},
 }
 """Field -> method -> what is left of it. Dropping leaves nothing anywhere."""
@@ -44,6 +44,8 @@ MEANS: Final[Mapping[str, str]] = {
     "page": "pages that people read",
     "search": "pages that people came to from a search engine",
     "referral": "pages that people came to from another site, search engines apart",
+    "social": "pages that people came to from a social network",
+    "ai_answers": "pages that people came to from a service that answers in its own words",
     "download": "files that people downloaded",
     "error": "people's requests that ended in 4xx or 5xx",
 }

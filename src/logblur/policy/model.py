@@ -6,6 +6,7 @@ The models check one value at a time. What two values come to together is for `l
 
 from __future__ import annotations
 
+import json
 import re
 from calendar import monthrange
 from dataclasses import dataclass
@@ -14,9 +15,13 @@ from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 
+from logblur.formats.json import checked_mapping
 from logblur.policy.rules import Fields, LegalBasis, Line, Model, Rule, Text, line
+
+MOST_OF_A_FORMAT: Final = 10_000
+"""Characters of a log format: definitions stand in configurations on many lines."""
 
 MOST_CLIENTS: Final = 1000
 """The largest threshold: up to here distinct clients are counted exactly."""
@@ -93,6 +98,17 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _format(value: Any) -> Any:
+    """Return a mapping of JSON keys as the text that `formats.resolve_format` takes."""
+    return json.dumps(checked_mapping(value), ensure_ascii=False) if isinstance(value, dict) else value
+
+
+def _definition(value: str) -> str:
+    if not value.strip() or not re.sub(r"[\r\n\t]", " ", value).isprintable() or len(value) > MOST_OF_A_FORMAT:
+        raise ValueError(f"should be printable text of at most {MOST_OF_A_FORMAT} characters")
+    return value
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
 Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct)]
 
@@ -137,13 +153,14 @@ class ClientAddress(Model):
 class Input(Model):
     """How logs are read: ``[input]``."""
 
-    format: Line = "auto"
+    format: Annotated[str, BeforeValidator(_format), AfterValidator(_definition)] = "auto"
     site: Annotated[str, AfterValidator(_site)] = ""
     timezone: Zone = "UTC"
     log_timezone: Zone = "UTC"
     client_address: ClientAddress = ClientAddress()
     max_rejects: Annotated[float, Field(ge=0, le=1)] = 0.05
     delete_logs: bool = False
+    max_line_bytes: Annotated[int, Field(ge=1024, le=1 << 20)] = 64 << 10
 
 
 class Visitor(Model):

@@ -87,6 +87,7 @@ class Plan:
         site: The site of formats that log no host.
         format: ``[input] format``.
         max_rejects: Share of a segment's lines, 0 to 1.
+        max_line_bytes: A longer line is a reject.
         seal_after: Past the later of a day's end and its first line's arrival.
         publish: ``open`` refreshes a day until it is sealed, ``sealed`` publishes once.
         delete_logs: Raw logs go once every byte of them counts and every day is sealed.
@@ -108,6 +109,7 @@ class Plan:
     site: str
     format: str
     max_rejects: float
+    max_line_bytes: int
     seal_after: timedelta
     publish: Literal["open", "sealed"]
     delete_logs: bool = False

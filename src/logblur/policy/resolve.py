@@ -35,6 +35,8 @@ YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
     "bot_class": _AGENT,
     "referrer_domain": {"referer": ("domain",)},
     "search_engine": {"referer": ("domain",)},
+    "social_network": {"referer": ("domain",)},
+    "ai_service": {"referer": ("domain",)},
     "complete": {"status": ("keep",), "bytes_sent": ("keep",)},
     "network": {"remote_addr": ("truncate",)},  # an address kept whole is no network: its groups would be one client
 }
@@ -47,6 +49,8 @@ TOLD_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "page": ("path", "status", "user_agent"),
     "search": ("path", "status", "referer", "user_agent"),
     "referral": ("path", "status", "referer", "user_agent"),
+    "social": ("path", "status", "referer", "user_agent"),
+    "ai_answers": ("path", "status", "referer", "user_agent"),
     "download": ("path", "status", "user_agent"),
     "error": ("status", "user_agent"),
 }
@@ -90,6 +94,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         site=policy.input.site,
         format=policy.input.format if format is None else format,
         max_rejects=policy.input.max_rejects,
+        max_line_bytes=policy.input.max_line_bytes,
         seal_after=policy.visitor.seal_after.span(),
         publish=policy.visitor.publish,
         delete_logs=policy.input.delete_logs,
@@ -176,7 +181,8 @@ def _digest(plan: Plan) -> str:
         },  # unnamed is dropped too
         "schema": SCHEMA_VERSION,
     }
-    for name in ("name", "digest", "format", "max_rejects", "delete_logs", *(() if plan.signals else ("signals",))):
+    of_reading = ("format", "max_rejects", "max_line_bytes", "delete_logs")
+    for name in ("name", "digest", *of_reading, *(() if plan.signals else ("signals",))):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -29,6 +29,9 @@ RATIO: Final = 1000
 RATIO_FROM: Final = 64 << 20
 """Decompressed bytes up to which the ratio is not looked at: that much is harmless."""
 
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+"""Byte order marks of UTF-16; no line of a log begins so, and no byte of what follows could be told from another."""
+
 _CHUNK: Final = 1 << 16  # stored bytes read at a time from an archive
 _PIECE: Final = 1 << 20  # decompressed bytes made at a time; with these two isal and zstd were fastest
 _XZ_MEMORY: Final = 256 << 20  # xz -9 needs 65 MiB; a header may ask for 4 GiB
@@ -186,7 +189,7 @@ class Stream:
         """Fill the view as far as bytes come and return how many; 0 is the end.
 
         Raises:
-            InputError: Not readable, truncated, corrupt, or expanding beyond `RATIO`.
+            InputError: Not readable, truncated, corrupt, expanding beyond `RATIO`, or text in UTF-16.
         """
         if self._decode is None:
             n = self._stored.readinto(view)
@@ -194,6 +197,10 @@ class Stream:
             piece = self._decoded(min(len(view), _PIECE))
             n = len(piece)
             view[:n] = piece
+        if self.position == 0 and bytes(view[: min(n, 2)]) in _UTF16:
+            raise InputError(
+                "is text in UTF-16; write it as UTF-8 first, such as with iconv -f UTF-16 -t UTF-8", source=self._name
+            )
         self.position += n
         if self._decode is not None and self.position > max(RATIO_FROM, RATIO * self._stored.position):
             raise InputError(
