@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from datetime import date
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from logblur.cli.ending import ended
 from logblur.cli.run import summary_lines
 from logblur.cli.words import printable, say
 from logblur.policy import load_policy
+from logblur.summary import Removed
 
 SECRET = "192.0.2.77 secret"
 
@@ -118,7 +120,7 @@ def summary(**changes: Any) -> Any:
         "lines": 1_000_000, "rows": 999_990, "rejects": {"bad time": 7, "trailing": 3}, "directives": 0,
         "no_address": 4, "late": 0, "waiting": 1, "bytes_read": 240_000_000, "seconds": 1.5, "formats": {"combined": 2},
         "tables": {"pages": SimpleNamespace(days=2, rows=120, requests=5000, rolled_up=250)}, "logs": 3,
-        "logs_known": 1, "errors": (),
+        "logs_known": 1, "removed": Removed(), "errors": (),
     }  # fmt: skip
     return SimpleNamespace(**facts | changes)
 
@@ -131,6 +133,10 @@ def test_the_summary_tells_what_was_done_and_what_was_refused() -> None:
                  "4 lines whose client is no address"):  # fmt: skip
         assert fact in text
     assert "late" not in text
+    assert "gone" not in text
+    gone = "\n".join(summary_lines(summary(removed=Removed((date(2026, 5, 17),), ("a.log",)))))
+    assert "1 days past their retention are gone" in gone
+    assert "a.log is gone" in gone
 
 
 def test_a_summary_of_nothing() -> None:
