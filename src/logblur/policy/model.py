@@ -18,13 +18,14 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 
 from logblur.formats.json import checked_mapping
+from logblur.policy.plan import LARGEST_SHARE
 from logblur.policy.rules import Fields, LegalBasis, Line, Model, Rule, Text, line
 
 MOST_OF_A_FORMAT: Final = 10_000
 """Characters of a log format: definitions stand in configurations on many lines."""
 
 MOST_CLIENTS: Final = 1000
-"""The largest threshold: up to here distinct clients are counted exactly."""
+"""The largest threshold."""
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,3}) (hour|day|week|month|year)s?")
 
@@ -192,7 +193,8 @@ class Signals(Model):
 class Table(Model):
     """One published table: ``[[table]]``. ``by`` is the roll-up order, the last column first.
 
-    Purpose and ground are the policy's unless the table has its own.
+    Purpose and ground are the policy's unless the table has its own. A client may make `max_client_share` of a row's
+    requests, and of its bytes; 1 sets no limit.
     """
 
     name: Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=64)]
@@ -200,6 +202,8 @@ class Table(Model):
     by: Names
     measures: Names
     min_clients: Annotated[int, Field(ge=2, le=MOST_CLIENTS)]
+    max_client_share: Annotated[float, Field(gt=0, le=1)] = LARGEST_SHARE
+    reason: Line | None = None
     purpose: Text | None = None
     legal_basis: LegalBasis | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 Method = Literal["keep", "pseudonym", "hour", "day", "truncate", "template", "domain", "family", "class", "drop"]
@@ -13,6 +13,10 @@ Method = Literal["keep", "pseudonym", "hour", "day", "truncate", "template", "do
 
 Conditions = tuple[tuple[str, tuple[str, ...]], ...]
 """Fields, and for each the values that count; ``*`` in a value stands for any text."""
+
+
+LARGEST_SHARE: Final = 0.8
+"""Share of a row's requests or bytes that one client may make, where a table says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class TablePlan:
     by: tuple[str, ...]
     measures: tuple[str, ...]
     min_clients: int
-    max_client_share: float = 0.8
+    max_client_share: float = LARGEST_SHARE
 
 
 @dataclass(frozen=True, slots=True)

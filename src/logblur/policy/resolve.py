@@ -10,7 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from logblur.errors import PolicyError
-from logblur.policy.lint import lint
+from logblur.policy.lint import lint, lint_overlaps
 from logblur.policy.model import Policy, Table
 from logblur.policy.plan import Client, Method, Plan, Signals, TablePlan
 from logblur.policy.rules import AnyRule, Truncate
@@ -76,6 +76,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
     methods: dict[str, Method] = {name: rule.method for name, rule in rules.items()}
     for number, table in enumerate(policy.tables):
         _check(table, f"table[{number}]", methods)
+    lint_overlaps(policy.tables, YIELDS, TOLD_BY)
     ipv4_prefix, ipv6_prefix = _prefixes(rules)
     signals = _signals(policy, rules) if policy.signals else None
     plan = Plan(
@@ -84,7 +85,9 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         methods=methods,
         fields=_parsed(methods, {policy.input.client_address.field, *policy.visitor.from_}, signals),
         columns=_columns(methods),
-        tables=tuple(TablePlan(t.name, t.where, t.by, t.measures, t.min_clients) for t in policy.tables),
+        tables=tuple(
+            TablePlan(t.name, t.where, t.by, t.measures, t.min_clients, t.max_client_share) for t in policy.tables
+        ),
         client=Client(policy.input.client_address.field, policy.input.client_address.trusted_proxies),
         visitor_from=policy.visitor.from_,
         ipv4_prefix=ipv4_prefix,
