@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from calendar import monthrange
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
@@ -39,6 +40,18 @@ class Duration:
 
     def __str__(self) -> str:
         return f"{self.count} {self.unit}{'' if self.count == 1 else 's'}"
+
+    def after(self, day: date) -> date:
+        """Return the first day on which it is over, if it begins with ``day``; hours count as the days they begin."""
+        match self.unit:
+            case "hour":
+                return day + timedelta(days=-(-self.count // 24))
+            case "day" | "week":
+                return day + self.span()
+            case _:
+                months = day.month - 1 + self.count * (12 if self.unit == "year" else 1)
+                year, month = day.year + months // 12, months % 12 + 1
+                return date(year, month, min(day.day, monthrange(year, month)[1]))
 
     def span(self) -> timedelta:
         """Return the exact length; `ValueError` for months and years, which have none."""
@@ -136,6 +149,7 @@ class Input(Model):
     log_timezone: Zone = "UTC"
     client_address: ClientAddress = ClientAddress()
     max_rejects: Annotated[float, Field(ge=0, le=1)] = 0.05
+    delete_logs: bool = False
     max_line_bytes: Annotated[int, Field(ge=1024, le=1 << 20)] = 64 << 10
 
 

@@ -103,6 +103,7 @@ class Plan:
         max_line_bytes: A longer line is a reject.
         seal_after: Past the later of a day's end and its first line's arrival.
         publish: ``open`` refreshes a day until it is sealed, ``sealed`` publishes once.
+        delete_logs: Raw logs go once every byte of them counts and every day is sealed.
         signals: When a request is restricted, and what then becomes of it; None where the policy does not ask.
     """
 
@@ -126,6 +127,7 @@ class Plan:
     max_line_bytes: int
     seal_after: timedelta
     publish: Literal["open", "sealed"]
+    delete_logs: bool = False
     signals: Signals | None = None
 
     def of_restricted(self) -> Plan:

@@ -103,6 +103,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         max_line_bytes=policy.input.max_line_bytes,
         seal_after=policy.visitor.seal_after.span(),
         publish=policy.visitor.publish,
+        delete_logs=policy.input.delete_logs,
         signals=signals,
     )
     return replace(plan, digest=_digest(plan))
@@ -180,8 +181,8 @@ def _parsed(methods: Mapping[str, Method], also: Iterable[str], signals: Signals
 def _digest(plan: Plan) -> str:
     """Return SHA-256 over what decides what is published.
 
-    Neither the name nor how logs are read and when they are refused is part of it: an operator may read one more
-    format, or bear with more rejects, in the middle of a day.
+    Neither the name nor how logs are read, when they are refused and when they go is part of it: an operator may read
+    one more format, or bear with more rejects, in the middle of a day.
     """
     facts = asdict(plan) | {
         "methods": {
@@ -189,8 +190,9 @@ def _digest(plan: Plan) -> str:
         },  # unnamed is dropped too
         "schema": SCHEMA_VERSION,
     }
+    of_reading = ("format", "max_rejects", "max_line_bytes", "delete_logs")
     unused = (name for name in ("signals", "query", "identifiers") if not facts[name])
-    for name in ("name", "digest", "format", "max_rejects", "max_line_bytes", *unused):
+    for name in ("name", "digest", *of_reading, *unused):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()
