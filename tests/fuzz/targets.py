@@ -10,7 +10,6 @@ from typing import Final
 
 from logblur.errors import FormatError
 from logblur.formats import Format, resolve_format
-from logblur.formats.json import NAMED, named, read_mapping
 from logblur.parse import parse, reference
 from logblur.schema import Block
 
@@ -44,9 +43,9 @@ def json_lines(data: bytes) -> None:
     first, _, log = data.partition(b"\n")
     text = first.decode("latin-1")
     try:
-        form = named(text) if text in NAMED else read_mapping(text)
+        form = resolve_format(text)
     except FormatError:
-        form = named("caddy_json")
+        form = resolve_format("caddy_json")
     agree(form, log)
 
 
