@@ -188,7 +188,7 @@ def resolve_format(text: str) -> Format:
         return replace(NAMED[text](), name=text)
     if text.startswith("#Fields:"):
         return w3c.compile_fields(text)
-    if text.lstrip().startswith("{"):
+    if text.lstrip().startswith("{") and not {"%", "$"} & set(text):
         return json.read_mapping(text)
     if nginx.is_log_format(text):
         return nginx.compile_log_format(text)
