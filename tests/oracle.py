@@ -318,7 +318,7 @@ def published(out: Path) -> dict[tuple[str, str], list[Row]]:
     """What OUT holds: (table, day) -> rows, in their order."""
     return {
         (path.parts[-3], path.parts[-2].removeprefix("date=")): pq.ParquetFile(path).read().to_pylist()
-        for path in sorted(out.glob("*/date=*/*.parquet"))
+        for path in sorted(out.glob("*/*=*/*.parquet"))
     }
 
 

@@ -92,6 +92,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         visitor_from=policy.visitor.from_,
         ipv4_prefix=ipv4_prefix,
         ipv6_prefix=ipv6_prefix,
+        period=policy.period,
         zone=ZoneInfo(policy.input.timezone),
         log_zone=ZoneInfo(policy.input.log_timezone),
         site=policy.input.site,
