@@ -28,7 +28,7 @@ class Signals:
     Attributes:
         consent: A request is, where this names fields and none of them holds one of its values.
         objection: It is, where one of these fields holds one of its values, whatever else it says.
-        methods, columns, ipv4_prefix, ipv6_prefix: Of restricted requests, as in `Plan`.
+        methods, columns, ipv4_prefix, ipv6_prefix, query: Of restricted requests, as in `Plan`.
     """
 
     consent: Conditions
@@ -37,6 +37,13 @@ class Signals:
     columns: tuple[str, ...]
     ipv4_prefix: int
     ipv6_prefix: int
+    query: tuple[str, ...]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that tell it; a cookie is in the whole header too."""
+        named = {name for name, _ in self.consent + self.objection}
+        return frozenset(named | ({"cookies"} if any(name.startswith("cookie_") for name in named) else set()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,8 @@ class Plan:
         visitor_from: Fields whose values make a visitor, of ``remote_addr`` and ``user_agent``.
         ipv4_prefix, ipv6_prefix: Bits kept where remote_addr is truncated.
         period: What one key lives for and one file holds; called a day elsewhere.
+        query: Parameters that stay with a path, in this order.
+        identifiers: The organisation's own rules: name, and a regular expression of RE2.
         zone: Whose days and hours are counted.
         log_zone: For formats whose times carry no zone.
         site: The site of formats that log no host.
@@ -97,6 +106,7 @@ class Plan:
         max_line_bytes: A longer line is a reject.
         seal_after: Past the later of a day's end and its first line's arrival.
         publish: ``open`` refreshes a day until it is sealed, ``sealed`` publishes once.
+        delete_logs: Raw logs go once every byte of them counts and every day is sealed.
         signals: When a request is restricted, and what then becomes of it; None where the policy does not ask.
     """
 
@@ -111,6 +121,8 @@ class Plan:
     ipv4_prefix: int
     ipv6_prefix: int
     period: Period
+    query: tuple[str, ...]
+    identifiers: tuple[tuple[str, str], ...]
     zone: ZoneInfo
     log_zone: ZoneInfo
     site: str
@@ -119,6 +131,7 @@ class Plan:
     max_line_bytes: int
     seal_after: timedelta
     publish: Literal["open", "sealed"]
+    delete_logs: bool = False
     signals: Signals | None = None
 
     def of_restricted(self) -> Plan:
@@ -127,5 +140,10 @@ class Plan:
         if own is None:
             return self
         return replace(
-            self, methods=own.methods, columns=own.columns, ipv4_prefix=own.ipv4_prefix, ipv6_prefix=own.ipv6_prefix
+            self,
+            methods=own.methods,
+            columns=own.columns,
+            ipv4_prefix=own.ipv4_prefix,
+            ipv6_prefix=own.ipv6_prefix,
+            query=own.query,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from logblur.errors import PolicyError
 from logblur.policy.lint import lint, lint_overlaps
 from logblur.policy.model import Policy, Table
 from logblur.policy.plan import Client, Method, Plan, Signals, TablePlan
-from logblur.policy.rules import AnyRule, Truncate
+from logblur.policy.rules import AnyRule, Template, Truncate
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
 _AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
@@ -79,11 +79,12 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
     lint_overlaps(policy.tables, YIELDS, TOLD_BY)
     ipv4_prefix, ipv6_prefix = _prefixes(rules)
     signals = _signals(policy, rules) if policy.signals else None
+    asked = ("query",) if _query(rules) else ()
     plan = Plan(
         name=policy.name,
         digest="",
         methods=methods,
-        fields=_parsed(methods, {policy.input.client_address.field, *policy.visitor.from_}, signals),
+        fields=_parsed(methods, (policy.input.client_address.field, *policy.visitor.from_, *asked), signals),
         columns=_columns(methods),
         tables=tuple(
             TablePlan(t.name, t.where, t.by, t.measures, t.min_clients, t.max_client_share) for t in policy.tables
@@ -93,6 +94,8 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         ipv4_prefix=ipv4_prefix,
         ipv6_prefix=ipv6_prefix,
         period=policy.period,
+        query=_query(rules),
+        identifiers=tuple(policy.identifiers.items()),
         zone=ZoneInfo(policy.input.timezone),
         log_zone=ZoneInfo(policy.input.log_timezone),
         site=policy.input.site,
@@ -101,6 +104,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         max_line_bytes=policy.input.max_line_bytes,
         seal_after=policy.visitor.seal_after.span(),
         publish=policy.visitor.publish,
+        delete_logs=policy.input.delete_logs,
         signals=signals,
     )
     return replace(plan, digest=_digest(plan))
@@ -109,6 +113,11 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
 def _prefixes(rules: Mapping[str, AnyRule]) -> tuple[int, int]:
     address = rules.get("remote_addr")
     return (address.ipv4_prefix, address.ipv6_prefix) if isinstance(address, Truncate) else (0, 0)
+
+
+def _query(rules: Mapping[str, AnyRule]) -> tuple[str, ...]:
+    path = rules.get("path")
+    return path.query.keep if isinstance(path, Template) and path.query else ()
 
 
 def _columns(methods: Mapping[str, Method]) -> tuple[str, ...]:
@@ -131,6 +140,7 @@ def _signals(policy: Policy, rules: Mapping[str, AnyRule]) -> Signals:
         {name: method for name, method in methods.items() if method != "drop"},
         _columns(methods),
         *_prefixes(kept),
+        _query(kept),
     )
 
 
@@ -162,21 +172,18 @@ def _check(table: Table, path: str, methods: Mapping[str, Method]) -> None:
         )
 
 
-def _parsed(methods: Mapping[str, Method], counted: set[str], signals: Signals | None) -> tuple[str, ...]:
+def _parsed(methods: Mapping[str, Method], also: Iterable[str], signals: Signals | None) -> tuple[str, ...]:
     """Return the columns that a run reads, in the schema's order, then those that are in no schema."""
     named = {"referer_host" if name == "referer" else name for name, method in methods.items() if method != "drop"}
-    wanted = named | {"time", "remote_addr"} | counted
-    if signals:
-        wanted |= {name for name, _ in signals.consent + signals.objection}
-        wanted |= {"cookies"} if any(name.startswith("cookie_") for name in wanted) else set()
+    wanted = named | {"time", "remote_addr"} | set(also) | set(signals.fields if signals else ())
     return tuple(name for name in PARSED.names if name in wanted) + tuple(sorted(wanted.difference(PARSED.names)))
 
 
 def _digest(plan: Plan) -> str:
     """Return SHA-256 over what decides what is published.
 
-    Neither the name nor how logs are read and when they are refused is part of it: an operator may read one more
-    format, or bear with more rejects, in the middle of a day.
+    Neither the name nor how logs are read, when they are refused and when they go is part of it: an operator may read
+    one more format, or bear with more rejects, in the middle of a day.
     """
     facts = asdict(plan) | {
         "methods": {
@@ -184,7 +191,9 @@ def _digest(plan: Plan) -> str:
         },  # unnamed is dropped too
         "schema": SCHEMA_VERSION,
     }
-    for name in ("name", "digest", "format", "max_rejects", "max_line_bytes", *(() if plan.signals else ("signals",))):
+    of_reading = ("format", "max_rejects", "max_line_bytes", "delete_logs")
+    unused = (name for name in ("signals", "query", "identifiers") if not facts[name])
+    for name in ("name", "digest", *of_reading, *unused):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()

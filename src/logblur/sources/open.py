@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Final, Literal, Protocol, Self
 
 from logblur.errors import InputError
+from logblur.sources.discard import is_finished
 from logblur.sources.find import Log
 
 Kind = Literal["plain", "gzip", "zstd", "bzip2", "xz"]
@@ -127,6 +128,11 @@ class LogContent:
             stream = Stream(self._stored.again(), self.kind, self.log.name)
         stream.skip_to(offset)
         return stream
+
+    def end(self) -> None:
+        """Take the end of the data for the end of its last line, where no process is there to write more."""
+        if isinstance(self._stored, _File) and self._stored.is_finished():
+            self.grows = False
 
     def stop(self) -> None:
         """End the wait for a pipe that nothing comes through, in whichever thread it is."""
@@ -267,6 +273,9 @@ class _File:
 
     def size(self) -> int:
         return os.fstat(self._fd).st_size
+
+    def is_finished(self) -> bool:
+        return is_finished(self._fd)
 
     def again(self) -> _File:
         return _File(self._fd, self._name)
