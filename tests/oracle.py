@@ -96,7 +96,8 @@ def _keys(found: re.Match[bytes], local: datetime, vhost: bool, prefixes: tuple[
         path = _path(target)
     status = int(found["status"])
     referrer = _HOST.match(text(found["referer"]) or "")
-    domain, engine = _domain(referrer[1] or None if referrer else None) if has_agent else ("(none)", "(none)")
+    told = _domain(referrer[1] or None if referrer else None) if has_agent else hosts.ABSENT
+    domain, engine, social, answers = told
     host = text(found["host"])
     own = _domain(host if host is not None else site or None)[0]
     keys = {
@@ -109,6 +110,8 @@ def _keys(found: re.Match[bytes], local: datetime, vhost: bool, prefixes: tuple[
         **agent._asdict(),
         "referrer_domain": domain,
         "search_engine": engine,
+        "social_network": social,
+        "ai_service": answers,
         "complete": {200: "yes", 206: "part"}.get(status, "(none)"),
         "network": network,
     }
@@ -123,8 +126,11 @@ def _keys(found: re.Match[bytes], local: datetime, vhost: bool, prefixes: tuple[
             universes.add("page")
             if engine != "(none)":
                 universes.add("search")
-            elif domain not in ("(none)", own):
+            elif domain == own != "(none)":
+                pass
+            elif {domain, social, answers} != {"(none)"}:
                 universes.add("referral")
+                universes.update(name for name, of in (("social", social), ("ai_answers", answers)) if of != "(none)")
     size = 0 if found["bytes"] == b"-" else int(found["bytes"])
     visitor = (address, text(found["agent"]))
     return Hit(local.date(), client, visitor, size, frozenset(universes), keys)
@@ -161,7 +167,7 @@ def _agent(value: str | None) -> agents.Agent:
 
 
 @cache
-def _domain(host: str | None) -> tuple[str, str]:
+def _domain(host: str | None) -> hosts.Host:
     return hosts.ABSENT if host is None else hosts.describe(host)
 
 

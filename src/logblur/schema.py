@@ -137,7 +137,8 @@ KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
     **dict.fromkeys(
         (
             "site", "method", "status", "status_class", "path", "agent", "device", "os", "os_major", "browser",
-            "browser_major", "bot", "bot_class", "referrer_domain", "search_engine", "complete", "network",
+            "browser_major", "bot", "bot_class", "referrer_domain", "search_engine", "social_network",
+            "ai_service", "complete", "network",
         ),
         pa.string(),
     ),
@@ -168,6 +169,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "`feed`, `library`, `scanner`, `other`",
     "referrer_domain": "registrable domain of the referring page, such as `example.org`",
     "search_engine": "search engine that the visit came from, such as `Google`",
+    "social_network": "social network, forum or messenger that the visit came from, such as `Mastodon`",
+    "ai_service": "service that answers in its own words, or assistant, that the visit came from, such as `ChatGPT`",
     "complete": "`yes`: status 200, the whole file; `part`: status 206, a piece of it",
     "network": "network of the client by the policy's prefix, such as `192.0.0.0/16`; `(none)` where it is no address",
     "requests": "lines of the log",
@@ -190,16 +193,20 @@ class Universe(IntEnum):
     DOWNLOAD = 3
     PAGE = 4  # no referrer, or one of the site itself
     PAGE_SEARCH = 5  # from a search engine
-    PAGE_REFERRAL = 6  # from another site that is no search engine
+    PAGE_REFERRAL = 6  # from another site that is none of these
+    PAGE_SOCIAL = 7  # from a social network
+    PAGE_ANSWERS = 8  # from a service that answers in its own words
 
 
 UNIVERSES: Final[Mapping[str, frozenset[Universe]]] = {
     "all": frozenset(Universe),
     "human": frozenset(Universe) - {Universe.BOT},
     "bot": frozenset({Universe.BOT}),
-    "page": frozenset({Universe.PAGE, Universe.PAGE_SEARCH, Universe.PAGE_REFERRAL}),
+    "page": frozenset(part for part in Universe if part >= Universe.PAGE),
     "search": frozenset({Universe.PAGE_SEARCH}),
-    "referral": frozenset({Universe.PAGE_REFERRAL}),
+    "referral": frozenset({Universe.PAGE_REFERRAL, Universe.PAGE_SOCIAL, Universe.PAGE_ANSWERS}),
+    "social": frozenset({Universe.PAGE_SOCIAL}),
+    "ai_answers": frozenset({Universe.PAGE_ANSWERS}),
     "download": frozenset({Universe.DOWNLOAD}),
     "error": frozenset({Universe.ERROR}),
 }

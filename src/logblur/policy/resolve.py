@@ -10,7 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from logblur.errors import PolicyError
-from logblur.policy.lint import lint
+from logblur.policy.lint import lint, lint_overlaps
 from logblur.policy.model import Policy, Table
 from logblur.policy.plan import Client, Method, Plan, Signals, TablePlan
 from logblur.policy.rules import AnyRule, Truncate
@@ -35,6 +35,8 @@ YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
     "bot_class": _AGENT,
     "referrer_domain": {"referer": ("domain",)},
     "search_engine": {"referer": ("domain",)},
+    "social_network": {"referer": ("domain",)},
+    "ai_service": {"referer": ("domain",)},
     "complete": {"status": ("keep",), "bytes_sent": ("keep",)},
     "network": {"remote_addr": ("truncate",)},  # an address kept whole is no network: its groups would be one client
 }
@@ -47,6 +49,8 @@ TOLD_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "page": ("path", "status", "user_agent"),
     "search": ("path", "status", "referer", "user_agent"),
     "referral": ("path", "status", "referer", "user_agent"),
+    "social": ("path", "status", "referer", "user_agent"),
+    "ai_answers": ("path", "status", "referer", "user_agent"),
     "download": ("path", "status", "user_agent"),
     "error": ("status", "user_agent"),
 }
@@ -72,6 +76,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
     methods: dict[str, Method] = {name: rule.method for name, rule in rules.items()}
     for number, table in enumerate(policy.tables):
         _check(table, f"table[{number}]", methods)
+    lint_overlaps(policy.tables, YIELDS, TOLD_BY)
     ipv4_prefix, ipv6_prefix = _prefixes(rules)
     signals = _signals(policy, rules) if policy.signals else None
     plan = Plan(
@@ -80,7 +85,9 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         methods=methods,
         fields=_parsed(methods, {policy.input.client_address.field, *policy.visitor.from_}, signals),
         columns=_columns(methods),
-        tables=tuple(TablePlan(t.name, t.where, t.by, t.measures, t.min_clients) for t in policy.tables),
+        tables=tuple(
+            TablePlan(t.name, t.where, t.by, t.measures, t.min_clients, t.max_client_share) for t in policy.tables
+        ),
         client=Client(policy.input.client_address.field, policy.input.client_address.trusted_proxies),
         visitor_from=policy.visitor.from_,
         ipv4_prefix=ipv4_prefix,
@@ -90,8 +97,10 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         site=policy.input.site,
         format=policy.input.format if format is None else format,
         max_rejects=policy.input.max_rejects,
+        max_line_bytes=policy.input.max_line_bytes,
         seal_after=policy.visitor.seal_after.span(),
         publish=policy.visitor.publish,
+        delete_logs=policy.input.delete_logs,
         signals=signals,
     )
     return replace(plan, digest=_digest(plan))
@@ -166,8 +175,8 @@ def _parsed(methods: Mapping[str, Method], counted: set[str], signals: Signals |
 def _digest(plan: Plan) -> str:
     """Return SHA-256 over what decides what is published.
 
-    Neither the name nor how logs are read and when they are refused is part of it: an operator may read one more
-    format, or bear with more rejects, in the middle of a day.
+    Neither the name nor how logs are read, when they are refused and when they go is part of it: an operator may read
+    one more format, or bear with more rejects, in the middle of a day.
     """
     facts = asdict(plan) | {
         "methods": {
@@ -175,7 +184,8 @@ def _digest(plan: Plan) -> str:
         },  # unnamed is dropped too
         "schema": SCHEMA_VERSION,
     }
-    for name in ("name", "digest", "format", "max_rejects", *(() if plan.signals else ("signals",))):
+    of_reading = ("format", "max_rejects", "max_line_bytes", "delete_logs")
+    for name in ("name", "digest", *of_reading, *(() if plan.signals else ("signals",))):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -219,14 +219,16 @@ def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
 
     bots = np.array([v == "bot" for v in values("agent", "human")])
     kinds = np.array([_KINDS[v] for v in values("file_kind", "page")], np.int8)
-    engines = np.array([v != NONE for v in values("search_engine", NONE)])
+    origins = np.zeros(len(values("referrer_domain", NONE)), np.int8)
+    for number, name in enumerate(("search_engine", "social_network", "ai_service"), 1):
+        origins[[v != NONE for v in values(name, NONE)]] = number
     numbers: dict[str, int] = {NONE: -1}
     domains = np.array([numbers.setdefault(v, len(numbers)) for v in values("referrer_domain", NONE)])
     own = np.array([numbers.setdefault(v, len(numbers)) for v in values("own_domain", NONE)])
     status = _status(rows) if rows.has("status") else np.zeros(count, np.int16)
     kernels.universes(
         codes("agent"), bots, status, codes("file_kind"), kinds,
-        codes("referrer_domain"), engines, domains, codes("own_domain"), own, out,
+        codes("referrer_domain"), origins, domains, codes("own_domain"), own, out,
     )  # fmt: skip
     return out
 
