@@ -145,6 +145,12 @@ KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
 }  # fmt: skip
 """Columns that a table can be grouped by, in the order of docs/columns.md; ``date`` is the partition, never one."""
 
+
+def key_type(name: str) -> pa.DataType:
+    """Return the type of a key column: one of `KEY_TYPES`, or text for a policy's own dimension."""
+    return KEY_TYPES.get(name, pa.string())
+
+
 MEASURES: Final[Mapping[str, pa.DataType]] = dict.fromkeys(("requests", "visitors", "bytes"), pa.int64())
 
 MEANINGS: Final[Mapping[str, str]] = {

@@ -8,7 +8,7 @@ from typing import Final
 
 from logblur.policy.model import Policy
 from logblur.policy.plan import Client, Method, Plan, TablePlan
-from logblur.policy.resolve import YIELDS
+from logblur.policy.resolve import made_of
 from logblur.policy.rules import Fields
 from logblur.schema import FINDINGS, PARSED, Category, metadata_of
 
@@ -191,7 +191,7 @@ def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
             becomes = "nothing; read to tell the day"
     else:
         becomes = BECOMES[name][method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
-    columns = tuple(column for column in plan.columns if name in YIELDS[column])
+    columns = tuple(column for column in plan.columns if name in made_of(column, plan.dimensions))
     return FieldExplained(name, method, becomes, columns, reason or "")
 
 

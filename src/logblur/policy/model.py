@@ -7,6 +7,7 @@ The models check one value at a time. What two values come to together is for `l
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_network
@@ -15,10 +16,14 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
 
+from logblur.policy.meaning import Dimension, Pages
 from logblur.policy.rules import Fields, LegalBasis, Line, Model, Rule, Text, line
 
 MOST_CLIENTS: Final = 1000
 """The largest threshold: up to here distinct clients are counted exactly."""
+
+MOST_DIMENSIONS: Final = 16
+"""Columns of a policy's own, at most."""
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,3}) (hour|day|week|month|year)s?")
 
@@ -192,6 +197,16 @@ class Balancing(Model):
     safeguards: Text | None = None
 
 
+def _columns(names: Mapping[str, Dimension]) -> Mapping[str, Dimension]:
+    for name in names:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+            raise ValueError("should have names of small letters, digits and _, the first a letter")
+    return names
+
+
+Dimensions = Annotated[dict[str, Dimension], Field(max_length=MOST_DIMENSIONS), AfterValidator(_columns)]
+
+
 class Policy(Model):
     """A policy file, exactly as written."""
 
@@ -208,6 +223,8 @@ class Policy(Model):
     fields: Fields
     visitor: Visitor = Visitor()
     signals: Signals | None = None
+    pages: Pages = Pages()
+    dimensions: Dimensions = Field(default_factory=dict)
     tables: Annotated[tuple[Table, ...], Field(strict=False, alias="table")] = ()
 
     def ground_of(self, rule: Rule) -> LegalBasis:

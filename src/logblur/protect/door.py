@@ -23,6 +23,7 @@ from logblur.protect import kernels
 from logblur.protect.addresses import Addresses, buffers_of, networks
 from logblur.protect.clients import clients
 from logblur.protect.hosts import sites
+from logblur.protect.pages import written
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
 from logblur.protect.signals import restricted
@@ -272,7 +273,7 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
         found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
         return _Coded(coded["remote_addr"].codes, found, spare=True)
     if name == "path" and "path" in coded:
-        return _Coded(coded["path"].codes, rows.templates.of(coded["path"].values))
+        return _Coded(coded["path"].codes, written(rows.templates.of(coded["path"].values), plan.pages))
     if name == "site":
         if "host" in coded:
             return _Coded(coded["host"].codes, sites(coded["host"].values))
