@@ -111,11 +111,17 @@ def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes]
         return out
 
     with open_log(log) as content:
-        reader = BlockReader(content, segment_size=1 << 62)
+        reader = BlockReader(content, segment_size=1 << 62, max_line_bytes=plan.max_line_bytes)
         block = reader.read()
         form = choose(sample(content, block, SAMPLE_BYTES), plan.format)
         latest = int(datetime.now(UTC).timestamp()) * 1_000_000 + _DAY_US
-        parser = Parser(form, sorted(_fields(wanted, plan) & set(plan.fields)), latest_us=latest, local=plan.log_zone)
+        parser = Parser(
+            form,
+            sorted(_fields(wanted, plan) & set(plan.fields)),
+            latest_us=latest,
+            max_line_bytes=plan.max_line_bytes,
+            local=plan.log_zone,
+        )
         while block:
             parser.feed(block)
             if parser.rows >= rows:

@@ -213,6 +213,7 @@ UNIVERSES: Final[Mapping[str, frozenset[Universe]]] = {
     "referral": frozenset({Universe.PAGE_REFERRAL, Universe.PAGE_SOCIAL, Universe.PAGE_ANSWERS}),
     "social": frozenset({Universe.PAGE_SOCIAL}),
     "ai_answers": frozenset({Universe.PAGE_ANSWERS}),
+    "sites": frozenset({Universe.PAGE_REFERRAL}),
     "download": frozenset({Universe.DOWNLOAD}),
     "error": frozenset({Universe.ERROR}),
 }

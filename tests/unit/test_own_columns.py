@@ -25,6 +25,7 @@ from logblur.protect.hosts import sites
 from logblur.protect.pages import written
 from logblur.schema import NONE
 
+FIELDS = builtin_text("audience").partition("[[table]]")[0]
 SECTION = """
 [dimensions.section]
 field = "path"
@@ -35,9 +36,9 @@ all = "^/"
 
 
 def policy(more: str = SECTION, by: str = '["section"]') -> Policy:
-    """Return the default policy with more in it, and a table by a column of its own."""
+    """Return the fields of the default policy with more beside them, and one table, by a column of its own."""
     table = f'\n[[table]]\nname = "own"\nwhere = "page"\nby = {by}\nmeasures = ["requests"]\nmin_clients = 2\n'
-    return decode((builtin_text("audience") + more + table).encode())
+    return decode((FIELDS + more + table).encode())
 
 
 def large(*values: str | None) -> pa.Array:
@@ -73,7 +74,7 @@ def test_a_batch_has_the_columns_that_it_can_have() -> None:
 def test_a_policy_keeps_its_columns(tmp_path: Path) -> None:
     """Own columns come out of a scan and survive being kept with a day, in their order."""
     log = tmp_path / "access.log"
-    line = '203.0.113.7 - - [10/Nov/2025:20:05:03 +0200] "GET %s HTTP/1.1" 200 5 "-" "Mozilla/5.0 (X11; Linux) Firefox/1"\n'
+    line = '203.0.113.7 - - [10/Nov/2025:20:05:03 +0200] "GET %s HTTP/1.1" 200 5 "-" "Mozilla/5.0 (X11) Firefox/1"\n'
     log.write_text("".join(line % path for path in ("/news/1", "/about/", "/static/a", "/news/index.html")))
     pages = '\n[pages]\nindex = ["index.html"]\ntrailing_slash = "drop"\n'
     found = logblur.scan(log, policy=policy(SECTION + pages)).select("section", "path").collect()
@@ -122,7 +123,7 @@ def test_what_cannot_stand_is_refused(more: str, path: str, says: str) -> None:
 
 def test_a_dropped_field_yields_no_column() -> None:
     """A table by a column whose field the policy drops is refused, and so is a column that nobody defined."""
-    dropped = re.sub(r"(?m)^referer .*$", "", builtin_text("audience").partition("[[table]]")[0])
+    dropped = re.sub(r"(?m)^referer .*$", "", FIELDS)
     table = '[[table]]\nname = "own"\nwhere = "all"\nby = ["section"]\nmeasures = ["requests"]\nmin_clients = 2\n'
     with pytest.raises(PolicyError, match=r"fields\.referer"):
         resolve(decode((dropped + SECTION.replace('"path"', '"referer"') + table).encode()))
@@ -132,7 +133,7 @@ def test_a_dropped_field_yields_no_column() -> None:
 
 def test_a_change_of_columns_is_told() -> None:
     """`policy diff` says which column came, went or tells something else."""
-    without = decode(builtin_text("audience").encode())
+    without = policy("", by='["path"]')
     (change, *_) = [c for c in diff(without, policy()) if c.subject == "column section"]
     assert change.effect == "more"
     assert "news = ^/news/" in change.after

@@ -14,6 +14,7 @@ import logblur
 from logblur.cli import main
 from logblur.policy import Policy, load_policy
 from logblur.policy.diff import SUBJECTS, TOLD, Change, diff
+from logblur.policy.explain import MEANS
 from logblur.policy.load import builtin_text, decode
 from logblur.policy.resolve import resolve
 from logblur.policy.rules import Fields, rules_of
@@ -37,14 +38,18 @@ AUDIENCE = builtin_text("audience")
             'publish = "open"', 'publish = "sealed"',
             Change("a day is published", "with every run until it is sealed", "once", "less"),
         ),
-        ('by = ["network"]', 'by = ["network", "os"]', Change("table networks, by", "network", "network, os", "more")),
+        ('by = ["bot_class", "bot"]', 'by = ["bot"]', Change("table bots, by", "bot_class, bot", "bot", "less")),
+        (
+            "min_clients = 10", "min_clients = 10\nmax_client_share = 0.5",
+            Change("table traffic, share of one client", "0.8", "0.5", "less"),
+        ),
         (
             '{ method = "family" }', '{ method = "family", purpose = "repair" }',
             Change("browsers and devices, purpose", "audience measurement", "repair", "other"),
         ),
         (
-            'where = "bot"', 'where = "all"',
-            Change("table bots counts", "requests made by bots", "every parsed line", "other"),
+            'where = "referral"', 'where = "download"',
+            Change("table referrers counts", MEANS["referral"], MEANS["download"], "other"),
         ),
     ],
 )  # fmt: skip

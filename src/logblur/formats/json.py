@@ -131,7 +131,7 @@ class Named:
 NAMED: Final[Mapping[str, Named]] = {
     "caddy_json": Named(
         "caddyserver.com/docs/caddyfile/directives/log, encoder json; before 2.5 request.remote_addr with its port",
-        "request",
+        "size",
         {
             "time": "ts",
             "remote_addr": ["request.client_ip", "request.remote_ip", "request.remote_addr"],

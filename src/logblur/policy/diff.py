@@ -169,6 +169,8 @@ def _table(old: Table, new: Table, before: Policy, after: Policy) -> Iterator[Ch
         yield from _changed(f"{subject}, {label}", getattr(old, part), getattr(new, part), effect)
     fewer: Effect = "more" if new.min_clients < old.min_clients else "less"
     yield from _changed(f"{subject}, clients in a row, at least", old.min_clients, new.min_clients, fewer)
+    larger: Effect = "more" if new.max_client_share > old.max_client_share else "less"
+    yield from _changed(f"{subject}, share of one client", old.max_client_share, new.max_client_share, larger)
     if any((old.purpose, new.purpose)):
         yield from _changed(f"{subject}, purpose", old.purpose or before.purpose, new.purpose or after.purpose)
     if any((old.legal_basis, new.legal_basis)):

@@ -46,6 +46,7 @@ MEANS: Final[Mapping[str, str]] = {
     "referral": "pages that people came to from another site, search engines apart",
     "social": "pages that people came to from a social network",
     "ai_answers": "pages that people came to from a service that answers in its own words",
+    "sites": "pages that people came to from another site that is none of these",
     "download": "files that people downloaded",
     "error": "people's requests that ended in 4xx or 5xx",
 }
@@ -222,6 +223,22 @@ def _client(client: Client) -> str:
     return f"{hops}, where remote_addr is one or is not logged, and else remote_addr"
 
 
+def _shares(plan: Plan) -> tuple[str, ...]:
+    """Say how much of a row one client may make, and in which tables."""
+    tables: dict[float, list[str]] = {}
+    for table in plan.tables:
+        tables.setdefault(table.max_client_share, []).append(table.name)
+    return tuple(
+        f"In {', '.join(names)} one client may make "
+        + (
+            "all of a row."
+            if share == 1
+            else f"{share * 100:g} % of a row's requests and bytes; what is more rolls up."
+        )
+        for share, names in tables.items()
+    )
+
+
 def _tokens(policy: Policy, plan: Plan) -> tuple[str, ...]:
     everywhere = (
         f"A visitor is a token made from {' and '.join(plan.visitor_from)}.",
@@ -236,6 +253,7 @@ def _tokens(policy: Policy, plan: Plan) -> tuple[str, ...]:
     return (
         *everywhere,
         "The measure visitors counts the distinct visitors of a day; min_clients is about its distinct clients.",
+        *_shares(plan),
         f"A day is published {again}.",
         f"A day is sealed {policy.visitor.seal_after} past its end or the arrival of its first line, whichever is "
         "later: its key is destroyed, and with it every token.",

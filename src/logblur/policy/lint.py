@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Final, get_args
 
 from logblur.errors import PolicyError
 from logblur.policy.model import Policy, Table
 from logblur.policy.nearest import nearest
-from logblur.policy.plan import Method
+from logblur.policy.plan import LARGEST_SHARE, Method
 from logblur.policy.rules import AnyRule, Drop, Keep, Truncate
 from logblur.schema import KEY_TYPES, MEASURES, PARSED, UNIVERSES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from logblur.policy.meaning import Dimension
 
@@ -125,6 +126,45 @@ def _lint_table(table: Table, path: str, dimensions: Mapping[str, Dimension]) ->
         _known(column, {**KEY_TYPES, **dimensions}, f"{path}.by", table)
     for measure in table.measures:
         _known(measure, MEASURES, f"{path}.measures", table)
+    if table.max_client_share > LARGEST_SHARE and table.reason is None:
+        raise PolicyError(
+            f"lets one client make more than {LARGEST_SHARE:.0%} of a row, so that the row tells what it did: say why "
+            f"in reason (table {table.name!r})",
+            path=f"{path}.max_client_share",
+        )
+
+
+def lint_overlaps(
+    tables: Sequence[Table], made_of: Mapping[str, Iterable[str]], told_by: Mapping[str, Iterable[str]]
+) -> None:
+    """Refuse two tables that count the same requests by keys that depend on one another.
+
+    What one of them rolls up could be found by subtracting rows of the other. Keys depend on one another where they
+    are made of one field, or where that field tells which lines of the larger table the smaller one counts. Not
+    ``agent``: it tells two whole universes apart, and what is left beside those is checked when days are published.
+
+    Args:
+        tables: The policy's; what each of them names is known.
+        made_of: By column, the fields that it is made of.
+        told_by: By universe, the fields by which a line is told to be in it.
+    """
+    for (n, a), (m, b) in combinations(enumerate(tables), 2):
+        if not UNIVERSES[a.where] & UNIVERSES[b.where]:
+            continue
+        large, small = (a, b) if UNIVERSES[b.where] <= UNIVERSES[a.where] else (b, a)
+        apart = set(told_by[small.where]) - set(told_by[large.where])
+        by_large = {
+            field for column in large.by if column != "agent" or large.where == small.where for field in made_of[column]
+        }
+        if shared := sorted(by_large & (apart | {field for column in small.by for field in made_of[column]})):
+            where = (
+                f"the same {large.where!r}" if large.where == small.where else f"{small.where!r} within {large.where!r}"
+            )
+            raise PolicyError(
+                f"tables {a.name!r} and {b.name!r} count requests of {where}, and both tell {shared[0]}: what one "
+                "rolls up could be found by subtracting the other; drop one, or give them universes that are apart",
+                path=f"table[{max(n, m)}]",
+            )
 
 
 def _known(name: str, known: Mapping[str, object], path: str, table: Table) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 Method = Literal["keep", "pseudonym", "hour", "day", "truncate", "template", "domain", "family", "class", "drop"]
@@ -13,6 +13,10 @@ Method = Literal["keep", "pseudonym", "hour", "day", "truncate", "template", "do
 
 Conditions = tuple[tuple[str, tuple[str, ...]], ...]
 """Fields, and for each the values that count; ``*`` in a value stands for any text."""
+
+
+LARGEST_SHARE: Final = 0.8
+"""Share of a row's requests or bytes that one client may make, where a table says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class TablePlan:
     by: tuple[str, ...]
     measures: tuple[str, ...]
     min_clients: int
-    max_client_share: float = 0.8
+    max_client_share: float = LARGEST_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +125,10 @@ class Plan:
         site: The site of formats that log no host.
         format: ``[input] format``.
         max_rejects: Share of a segment's lines, 0 to 1.
+        max_line_bytes: A longer line is a reject.
         seal_after: Past the later of a day's end and its first line's arrival.
         publish: ``open`` refreshes a day until it is sealed, ``sealed`` publishes once.
+        delete_logs: Raw logs go once every byte of them counts and every day is sealed.
         signals: When a request is restricted, and what then becomes of it; None where the policy does not ask.
         pages: How paths are told apart and written.
         dimensions: Columns of the policy's own.
@@ -143,8 +149,10 @@ class Plan:
     site: str
     format: str
     max_rejects: float
+    max_line_bytes: int
     seal_after: timedelta
     publish: Literal["open", "sealed"]
+    delete_logs: bool = False
     signals: Signals | None = None
     pages: Pages = Pages()
     dimensions: tuple[Dimension, ...] = ()

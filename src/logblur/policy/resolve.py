@@ -10,7 +10,7 @@ from typing import Final, get_args
 from zoneinfo import ZoneInfo
 
 from logblur.errors import PolicyError
-from logblur.policy.lint import lint
+from logblur.policy.lint import lint, lint_overlaps
 from logblur.policy.model import Policy, Table
 from logblur.policy.plan import Client, Dimension, Method, Pages, Plan, Signals, TablePlan
 from logblur.policy.rules import AnyRule, Truncate
@@ -53,6 +53,7 @@ TOLD_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "referral": ("path", "status", "referer", "user_agent"),
     "social": ("path", "status", "referer", "user_agent"),
     "ai_answers": ("path", "status", "referer", "user_agent"),
+    "sites": ("path", "status", "referer", "user_agent"),
     "download": ("path", "status", "user_agent"),
     "error": ("status", "user_agent"),
 }
@@ -82,6 +83,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
     )
     for number, table in enumerate(policy.tables):
         _check(table, f"table[{number}]", methods, dimensions)
+    lint_overlaps(policy.tables, {**YIELDS, **{own.name: (own.field,) for own in dimensions}}, TOLD_BY)
     ipv4_prefix, ipv6_prefix = _prefixes(rules)
     signals = _signals(policy, rules, dimensions) if policy.signals else None
     said = policy.pages
@@ -91,7 +93,9 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         methods=methods,
         fields=_parsed(methods, {policy.input.client_address.field, *policy.visitor.from_}, signals),
         columns=_columns(methods, dimensions),
-        tables=tuple(TablePlan(t.name, t.where, t.by, t.measures, t.min_clients) for t in policy.tables),
+        tables=tuple(
+            TablePlan(t.name, t.where, t.by, t.measures, t.min_clients, t.max_client_share) for t in policy.tables
+        ),
         client=Client(policy.input.client_address.field, policy.input.client_address.trusted_proxies),
         visitor_from=policy.visitor.from_,
         ipv4_prefix=ipv4_prefix,
@@ -101,8 +105,10 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         site=policy.input.site,
         format=policy.input.format if format is None else format,
         max_rejects=policy.input.max_rejects,
+        max_line_bytes=policy.input.max_line_bytes,
         seal_after=policy.visitor.seal_after.span(),
         publish=policy.visitor.publish,
+        delete_logs=policy.input.delete_logs,
         signals=signals,
         pages=Pages(said.index, said.trailing_slash == "drop", said.assets, said.downloads),
         dimensions=dimensions,
@@ -186,8 +192,8 @@ def _parsed(methods: Mapping[str, Method], counted: set[str], signals: Signals |
 def _digest(plan: Plan) -> str:
     """Return SHA-256 over what decides what is published.
 
-    Neither the name nor how logs are read and when they are refused is part of it: an operator may read one more
-    format, or bear with more rejects, in the middle of a day.
+    Neither the name nor how logs are read, when they are refused and when they go is part of it: an operator may read
+    one more format, or bear with more rejects, in the middle of a day.
     """
     facts = asdict(plan) | {
         "methods": {
@@ -195,15 +201,9 @@ def _digest(plan: Plan) -> str:
         },  # unnamed is dropped too
         "schema": SCHEMA_VERSION,
     }
-    for name in (
-        "name",
-        "digest",
-        "format",
-        "max_rejects",
-        *(() if plan.signals else ("signals",)),
-        *(() if plan.pages != Pages() else ("pages",)),
-        *(() if plan.dimensions else ("dimensions",)),
-    ):
+    of_reading = ("format", "max_rejects", "max_line_bytes", "delete_logs")
+    unsaid = (name for name in ("signals", "pages", "dimensions") if getattr(plan, name) in (None, Pages(), ()))
+    for name in ("name", "digest", *of_reading, *unsaid):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()
