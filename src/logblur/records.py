@@ -92,7 +92,8 @@ def _fields(wanted: Sequence[str], plan: Plan) -> set[str]:
     fields = {"time"} | ({"bytes_sent"} if "bytes" in wanted else set()) | set(wanted) & set(RECORD_COLUMNS)
     for name in set(wanted) & set(plan.columns):
         fields |= {"referer_host" if field == "referer" else field for field in made_of(name, plan.dimensions)}
-    return fields
+    fields |= {"query"} if "path" in fields else set()
+    return (fields | (plan.signals.fields if plan.signals else set())) & set(plan.fields)
 
 
 def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes], rows: int) -> Iterator[pl.DataFrame]:
@@ -117,7 +118,7 @@ def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes]
         latest = int(datetime.now(UTC).timestamp()) * 1_000_000 + _DAY_US
         parser = Parser(
             form,
-            sorted(_fields(wanted, plan) & set(plan.fields)),
+            sorted(_fields(wanted, plan)),
             latest_us=latest,
             max_line_bytes=plan.max_line_bytes,
             local=plan.log_zone,

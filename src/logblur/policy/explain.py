@@ -151,7 +151,7 @@ def explain(policy: Policy, plan: Plan) -> Explanation:
             )
             for table, said in zip(plan.tables, policy.tables, strict=True)
         ),
-        signals=_signals(plan),
+        signals=restrictions(plan),
         tokens=_tokens(policy, plan),
         held=_held(policy, plan, fields),
     )
@@ -192,11 +192,14 @@ def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
             becomes = "nothing; read to tell the day"
     else:
         becomes = BECOMES[name][method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
+        if name == "path" and plan.query:
+            becomes = f"path, variable parts replaced, with the parameters {', '.join(plan.query)}, their values swept"
     columns = tuple(column for column in plan.columns if name in made_of(column, plan.dimensions))
     return FieldExplained(name, method, becomes, columns, reason or "")
 
 
-def _signals(plan: Plan) -> tuple[str, ...]:
+def restrictions(plan: Plan) -> tuple[str, ...]:
+    """Return sentences on when a request is restricted and what then is left of it; none where none is."""
     signals = plan.signals
     if signals is None:
         return ()

@@ -9,7 +9,7 @@ from logblur.errors import PolicyError
 from logblur.policy.model import Policy, Table
 from logblur.policy.nearest import nearest
 from logblur.policy.plan import LARGEST_SHARE, Method
-from logblur.policy.rules import AnyRule, Drop, Keep, Truncate
+from logblur.policy.rules import AnyRule, Drop, Keep, Template, Truncate
 from logblur.schema import KEY_TYPES, MEASURES, PARSED, UNIVERSES
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def _lint_signals(policy: Policy) -> None:
         _lint_rule(name, rule, path)
         if name == "time":
             raise PolicyError("the time of restricted requests cannot differ: tables are cut by it", path=path)
-        if _finest(rule) < _finest(always.get(name, _DROP)):
+        usual = always.get(name, _DROP)
+        if _finest(rule) < _finest(usual) or not _parameters(rule) <= _parameters(usual):
             raise PolicyError("keeps more than the rule that holds always: restricted requests keep less", path=path)
     if not signals.fields.named() and "consent" not in policy.grounds():
         raise PolicyError("changes nothing: say under signals.fields what becomes of such requests", path="signals")
@@ -105,6 +106,10 @@ def _finest(rule: AnyRule) -> tuple[int, int, int]:
     """Return an order: of two rules for one field, the smaller keeps more."""
     bits = (-rule.ipv4_prefix, -rule.ipv6_prefix) if isinstance(rule, Truncate) else (0, 0)
     return (get_args(Method).index(rule.method), *bits)
+
+
+def _parameters(rule: AnyRule) -> frozenset[str]:
+    return frozenset(rule.query.keep if isinstance(rule, Template) and rule.query else ())
 
 
 def _finer(family: str, bits: int, finest: int) -> str:

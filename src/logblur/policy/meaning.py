@@ -8,23 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import AfterValidator, Field
 
-from logblur.policy.rules import Line, Model
+from logblur.policy.rules import Line, Model, pattern
 
 MOST: Final = 32
 """Values of one dimension, patterns and names in a list, at most: each is a pass over the distinct values."""
-
-
-def _pattern(value: str) -> str:
-    try:
-        pc.match_substring_regex(pa.array([""]), value)
-    except pa.ArrowInvalid as error:
-        why = str(error).partition("expression: ")[2]
-        raise ValueError(f"is no regular expression of RE2: {why}") from None
-    return value
 
 
 def _name(value: str) -> str:
@@ -39,7 +28,7 @@ def _bounded(values: dict[str, str]) -> dict[str, str]:
     return values
 
 
-Pattern = Annotated[Line, AfterValidator(_pattern)]
+Pattern = Annotated[str, AfterValidator(pattern)]
 Patterns = Annotated[tuple[Pattern, ...], Field(strict=False, max_length=MOST)]
 FileName = Annotated[str, Field(pattern=r"\A[^/\s]{1,64}\z")]
 

@@ -19,9 +19,10 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 
 from logblur.formats.json import checked_mapping
+from logblur.policy.identifiers import Identifiers
 from logblur.policy.meaning import Dimension, Pages
 from logblur.policy.plan import LARGEST_SHARE
-from logblur.policy.rules import Fields, LegalBasis, Line, Model, Rule, Text, line
+from logblur.policy.rules import Fields, LegalBasis, Line, Model, Name, Names, Rule, Text, distinct, line
 
 MOST_OF_A_FORMAT: Final = 10_000
 """Characters of a log format: definitions stand in configurations on many lines."""
@@ -96,14 +97,6 @@ def _zone(value: str) -> str:
     return value
 
 
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not values:
-        raise ValueError("should not be empty")
-    if len(set(values)) < len(values):
-        raise ValueError("names something twice")
-    return values
-
-
 def _format(value: Any) -> Any:
     """Return a mapping of JSON keys as the text that `formats.resolve_format` takes."""
     return json.dumps(checked_mapping(value), ensure_ascii=False) if isinstance(value, dict) else value
@@ -116,10 +109,6 @@ def _definition(value: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
-Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct)]
-
-
-Name = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=100)]
 
 
 def _conditions(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -173,7 +162,7 @@ class Visitor(Model):
     """What ``visitors`` counts, and how long a day's key lives: ``[visitor]``."""
 
     from_: Annotated[
-        tuple[Literal["remote_addr", "user_agent"], ...], Field(strict=False, alias="from"), AfterValidator(_distinct)
+        tuple[Literal["remote_addr", "user_agent"], ...], Field(strict=False, alias="from"), AfterValidator(distinct)
     ] = ("remote_addr", "user_agent")
     seal_after: Annotated[Duration, PlainValidator(_duration), PlainSerializer(str), AfterValidator(_exact)] = Duration(
         2, "day"
@@ -256,6 +245,7 @@ class Policy(Model):
     balancing: Balancing = Balancing()
     input: Input = Input()
     fields: Fields
+    identifiers: Identifiers = Field(default_factory=dict)
     visitor: Visitor = Visitor()
     signals: Signals | None = None
     pages: Pages = Pages()

@@ -26,7 +26,7 @@ class Signals:
     Attributes:
         consent: A request is, where this names fields and none of them holds one of its values.
         objection: It is, where one of these fields holds one of its values, whatever else it says.
-        methods, columns, ipv4_prefix, ipv6_prefix: Of restricted requests, as in `Plan`.
+        methods, columns, ipv4_prefix, ipv6_prefix, query: Of restricted requests, as in `Plan`.
     """
 
     consent: Conditions
@@ -35,6 +35,13 @@ class Signals:
     columns: tuple[str, ...]
     ipv4_prefix: int
     ipv6_prefix: int
+    query: tuple[str, ...]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that tell it; a cookie is in the whole header too."""
+        named = {name for name, _ in self.consent + self.objection}
+        return frozenset(named | ({"cookies"} if any(name.startswith("cookie_") for name in named) else set()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,8 @@ class Plan:
         client: Where the client's address stands; everything said of ``remote_addr`` is about that address.
         visitor_from: Fields whose values make a visitor, of ``remote_addr`` and ``user_agent``.
         ipv4_prefix, ipv6_prefix: Bits kept where remote_addr is truncated.
+        query: Parameters that stay with a path, in this order.
+        identifiers: The organisation's own rules: name, and a regular expression of RE2.
         zone: Whose days and hours are counted.
         log_zone: For formats whose times carry no zone.
         site: The site of formats that log no host.
@@ -144,6 +153,8 @@ class Plan:
     visitor_from: tuple[str, ...]
     ipv4_prefix: int
     ipv6_prefix: int
+    query: tuple[str, ...]
+    identifiers: tuple[tuple[str, str], ...]
     zone: ZoneInfo
     log_zone: ZoneInfo
     site: str
@@ -163,5 +174,10 @@ class Plan:
         if own is None:
             return self
         return replace(
-            self, methods=own.methods, columns=own.columns, ipv4_prefix=own.ipv4_prefix, ipv6_prefix=own.ipv6_prefix
+            self,
+            methods=own.methods,
+            columns=own.columns,
+            ipv4_prefix=own.ipv4_prefix,
+            ipv6_prefix=own.ipv6_prefix,
+            query=own.query,
         )

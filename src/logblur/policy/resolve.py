@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Final, get_args
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from logblur.errors import PolicyError
 from logblur.policy.lint import lint, lint_overlaps
 from logblur.policy.model import Policy, Table
 from logblur.policy.plan import Client, Dimension, Method, Pages, Plan, Signals, TablePlan
-from logblur.policy.rules import AnyRule, Truncate
+from logblur.policy.rules import AnyRule, Template, Truncate
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
 _AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
@@ -41,6 +41,9 @@ YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
     "network": {"remote_addr": ("truncate",)},  # an address kept whole is no network: its groups would be one client
 }
 """Key column -> the fields it is made of -> the methods that yield it, weakest first (docs/design.md, section 5)."""
+
+_OPTIONAL: Final = ("signals", "query", "identifiers", "pages", "dimensions")
+"""Parts of a Plan that are no part of its digest where a policy does not ask for them."""
 
 _KEPT: Final[tuple[Method, ...]] = tuple(method for method in get_args(Method)[::-1] if method != "drop")
 
@@ -86,12 +89,13 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
     lint_overlaps(policy.tables, {**YIELDS, **{own.name: (own.field,) for own in dimensions}}, TOLD_BY)
     ipv4_prefix, ipv6_prefix = _prefixes(rules)
     signals = _signals(policy, rules, dimensions) if policy.signals else None
+    asked = ("query",) if _query(rules) else ()
     said = policy.pages
     plan = Plan(
         name=policy.name,
         digest="",
         methods=methods,
-        fields=_parsed(methods, {policy.input.client_address.field, *policy.visitor.from_}, signals),
+        fields=_parsed(methods, (policy.input.client_address.field, *policy.visitor.from_, *asked), signals),
         columns=_columns(methods, dimensions),
         tables=tuple(
             TablePlan(t.name, t.where, t.by, t.measures, t.min_clients, t.max_client_share) for t in policy.tables
@@ -100,6 +104,8 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         visitor_from=policy.visitor.from_,
         ipv4_prefix=ipv4_prefix,
         ipv6_prefix=ipv6_prefix,
+        query=_query(rules),
+        identifiers=tuple(policy.identifiers.items()),
         zone=ZoneInfo(policy.input.timezone),
         log_zone=ZoneInfo(policy.input.log_timezone),
         site=policy.input.site,
@@ -119,6 +125,11 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
 def _prefixes(rules: Mapping[str, AnyRule]) -> tuple[int, int]:
     address = rules.get("remote_addr")
     return (address.ipv4_prefix, address.ipv6_prefix) if isinstance(address, Truncate) else (0, 0)
+
+
+def _query(rules: Mapping[str, AnyRule]) -> tuple[str, ...]:
+    path = rules.get("path")
+    return path.query.keep if isinstance(path, Template) and path.query else ()
 
 
 def made_of(column: str, dimensions: Sequence[Dimension]) -> Mapping[str, tuple[Method, ...]]:
@@ -148,6 +159,7 @@ def _signals(policy: Policy, rules: Mapping[str, AnyRule], dimensions: Sequence[
         {name: method for name, method in methods.items() if method != "drop"},
         _columns(methods, dimensions),
         *_prefixes(kept),
+        _query(kept),
     )
 
 
@@ -179,13 +191,10 @@ def _check(table: Table, path: str, methods: Mapping[str, Method], dimensions: S
         )
 
 
-def _parsed(methods: Mapping[str, Method], counted: set[str], signals: Signals | None) -> tuple[str, ...]:
+def _parsed(methods: Mapping[str, Method], also: Iterable[str], signals: Signals | None) -> tuple[str, ...]:
     """Return the columns that a run reads, in the schema's order, then those that are in no schema."""
     named = {"referer_host" if name == "referer" else name for name, method in methods.items() if method != "drop"}
-    wanted = named | {"time", "remote_addr"} | counted
-    if signals:
-        wanted |= {name for name, _ in signals.consent + signals.objection}
-        wanted |= {"cookies"} if any(name.startswith("cookie_") for name in wanted) else set()
+    wanted = named | {"time", "remote_addr"} | set(also) | set(signals.fields if signals else ())
     return tuple(name for name in PARSED.names if name in wanted) + tuple(sorted(wanted.difference(PARSED.names)))
 
 
@@ -202,8 +211,8 @@ def _digest(plan: Plan) -> str:
         "schema": SCHEMA_VERSION,
     }
     of_reading = ("format", "max_rejects", "max_line_bytes", "delete_logs")
-    unsaid = (name for name in ("signals", "pages", "dimensions") if getattr(plan, name) in (None, Pages(), ()))
-    for name in ("name", "digest", *of_reading, *unsaid):
+    unused = (name for name in _OPTIONAL if getattr(plan, name) in (None, (), Pages()))
+    for name in ("name", "digest", *of_reading, *unused):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()
