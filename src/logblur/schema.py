@@ -70,6 +70,8 @@ FINDINGS: Final[Mapping[str, Category]] = {
     "email": Category.CONTACT,
     "phone": Category.CONTACT,
     "code": Category.MASTER,
+    "name": Category.MASTER,
+    "vat": Category.CONTRACT,
     "iban": Category.CONTRACT,
     "card": Category.CONTRACT,
     "number": Category.CONTRACT,
@@ -145,6 +147,12 @@ KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
 }  # fmt: skip
 """Columns that a table can be grouped by, in the order of docs/columns.md; ``date`` is the partition, never one."""
 
+
+def key_type(name: str) -> pa.DataType:
+    """Return the type of a key column: one of `KEY_TYPES`, or text for a policy's own dimension."""
+    return KEY_TYPES.get(name, pa.string())
+
+
 MEASURES: Final[Mapping[str, pa.DataType]] = dict.fromkeys(("requests", "visitors", "bytes"), pa.int64())
 
 MEANINGS: Final[Mapping[str, str]] = {
@@ -154,7 +162,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "method": "request method of RFC 9110, and PATCH; `(unusual)` any other; `(none)` for what is no request",
     "status": "status of the response, such as `404`",
     "status_class": "class of the status, such as `4xx`",
-    "path": "path without query; what varies or is personal is a word in braces, as `{number}`; `(none)`: no request",
+    "path": "path, with what the policy keeps of the query; what varies or is personal is a word in braces; "
+    "`(none)`: no request",
     "agent": "`human` or `bot`; a missing user agent is a bot's, but where the format logs none all lines are human",
     "device": "`desktop`, `mobile`, `tablet`, `tv`, `console`; `(none)` where the user agent does not tell; an iPad "
     "whose browser calls itself a Mac is a desktop",
@@ -207,6 +216,7 @@ UNIVERSES: Final[Mapping[str, frozenset[Universe]]] = {
     "referral": frozenset({Universe.PAGE_REFERRAL, Universe.PAGE_SOCIAL, Universe.PAGE_ANSWERS}),
     "social": frozenset({Universe.PAGE_SOCIAL}),
     "ai_answers": frozenset({Universe.PAGE_ANSWERS}),
+    "sites": frozenset({Universe.PAGE_REFERRAL}),
     "download": frozenset({Universe.DOWNLOAD}),
     "error": frozenset({Universe.ERROR}),
 }

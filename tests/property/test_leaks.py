@@ -174,7 +174,7 @@ def test_without_the_protector_the_token_is_found(
         monkeypatch.setattr(door, protector, lambda found, **_: pa.array([same] * len(found.family), pa.string()))
     else:
         home = paths if protector == "template" else door
-        monkeypatch.setattr(home, protector, lambda texts: pc.fill_null(texts, "(none)").cast(pa.string()))
+        monkeypatch.setattr(home, protector, lambda *given: pc.fill_null(given[0], "(none)").cast(pa.string()))
     out = publish(tmp_path, lines(TOKENS))
     found = {token for token, _, _ in search.found(TOKENS.values(), search.readable(out))}
     assert {TOKENS[name] for name in seen} <= found

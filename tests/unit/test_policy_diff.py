@@ -31,7 +31,7 @@ AUDIENCE = builtin_text("audience")
         ('"25 months"', '"2 years"', Change("kept for", "25 months", "2 years", "less")),
         ('seal_after = "2 days"', 'seal_after = "1 week"', Change("keys of a day live", "2 days", "1 week", "more")),
         ('"legitimate-interests"', '"contract"', Change("legal basis", "legitimate-interests", "contract", "other")),
-        ("[input]", "recipients = []\n[input]", Change("recipients", "(not said)", "nobody", "other")),
+        ("[input]", "recipients = []\n[input]", Change("recipients", "(not said)", "none", "other")),
         ("[input]", 'recipients = ["a"]\n[input]', Change("recipients", "(not said)", "a", "more")),
         ("[input]", "[controller]\nname = 'b'\n[input]", Change("controller, name", "(not said)", "b", "other")),
         (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from calendar import monthrange
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from ipaddress import ip_network
@@ -18,14 +19,19 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 
 from logblur.formats.json import checked_mapping
+from logblur.policy.identifiers import Identifiers
+from logblur.policy.meaning import Dimension, Pages
 from logblur.policy.plan import LARGEST_SHARE
-from logblur.policy.rules import Fields, LegalBasis, Line, Model, Rule, Text, line
+from logblur.policy.rules import Fields, LegalBasis, Line, Model, Name, Names, Rule, Text, distinct, line
 
 MOST_OF_A_FORMAT: Final = 10_000
 """Characters of a log format: definitions stand in configurations on many lines."""
 
 MOST_CLIENTS: Final = 1000
 """The largest threshold."""
+
+MOST_DIMENSIONS: Final = 16
+"""Columns of a policy's own, at most."""
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,3}) (hour|day|week|month|year)s?")
 
@@ -91,14 +97,6 @@ def _zone(value: str) -> str:
     return value
 
 
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not values:
-        raise ValueError("should not be empty")
-    if len(set(values)) < len(values):
-        raise ValueError("names something twice")
-    return values
-
-
 def _format(value: Any) -> Any:
     """Return a mapping of JSON keys as the text that `formats.resolve_format` takes."""
     return json.dumps(checked_mapping(value), ensure_ascii=False) if isinstance(value, dict) else value
@@ -111,10 +109,6 @@ def _definition(value: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
-Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct)]
-
-
-Name = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=100)]
 
 
 def _conditions(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -168,7 +162,7 @@ class Visitor(Model):
     """What ``visitors`` counts, and how long a day's key lives: ``[visitor]``."""
 
     from_: Annotated[
-        tuple[Literal["remote_addr", "user_agent"], ...], Field(strict=False, alias="from"), AfterValidator(_distinct)
+        tuple[Literal["remote_addr", "user_agent"], ...], Field(strict=False, alias="from"), AfterValidator(distinct)
     ] = ("remote_addr", "user_agent")
     seal_after: Annotated[Duration, PlainValidator(_duration), PlainSerializer(str), AfterValidator(_exact)] = Duration(
         2, "day"
@@ -227,6 +221,16 @@ class Balancing(Model):
     safeguards: Text | None = None
 
 
+def _columns(names: Mapping[str, Dimension]) -> Mapping[str, Dimension]:
+    for name in names:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+            raise ValueError("should have names of small letters, digits and _, the first a letter")
+    return names
+
+
+Dimensions = Annotated[dict[str, Dimension], Field(max_length=MOST_DIMENSIONS), AfterValidator(_columns)]
+
+
 class Policy(Model):
     """A policy file, exactly as written."""
 
@@ -241,8 +245,11 @@ class Policy(Model):
     balancing: Balancing = Balancing()
     input: Input = Input()
     fields: Fields
+    identifiers: Identifiers = Field(default_factory=dict)
     visitor: Visitor = Visitor()
     signals: Signals | None = None
+    pages: Pages = Pages()
+    dimensions: Dimensions = Field(default_factory=dict)
     tables: Annotated[tuple[Table, ...], Field(strict=False, alias="table")] = ()
 
     def ground_of(self, rule: Rule) -> LegalBasis:
