@@ -69,14 +69,19 @@ class Profile:
         people_a_day: Addresses that may come on a day, bots left out.
         ipv6: Share of them that have an IPv6 address.
         flood: Share of the lines that ask for a path of their own, with an agent of their own.
-        json: Lines are JSON objects; else they are in combined format.
+        format: How the lines are read: in combined format, or as JSON objects by a mapping of their keys.
     """
 
     lines_a_day: int = 1_000_000
     people_a_day: int = 64_000
     ipv6: float = 0.125
     flood: float = 0.0
-    json: bool = False
+    format: str = "combined"
+
+    @property
+    def json(self) -> bool:
+        """Whether lines are JSON objects."""
+        return self.format.startswith("{")
 
 
 BUSY_SHOP: Final = Profile()
@@ -85,7 +90,11 @@ PROFILES: Final[Mapping[str, Profile]] = {
     "busy shop": BUSY_SHOP,
     "attack": Profile(flood=0.5),
     "ipv6": Profile(ipv6=1.0),
-    "json": Profile(json=True),
+    "json": Profile(
+        format='{"remote_addr": "remote_addr", "remote_user": "remote_user", "time": "time_iso8601",'
+        ' "request": "request", "status": "status", "bytes_sent": "body_bytes_sent",'
+        ' "referer": "http_referer", "user_agent": "http_user_agent"}'
+    ),
 }
 
 

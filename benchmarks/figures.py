@@ -73,7 +73,8 @@ class Scale:
 
     def sample(self, profile: str = "busy shop", *, suffix: str = ".log") -> Sample:
         """Return the beginning of such a log in memory, to be read under the default policy."""
-        return Sample.of(self.log(profile, suffix=suffix), resolve(load_policy("audience")))
+        plan = resolve(load_policy("audience"), format=data.PROFILES[profile].format)
+        return Sample.of(self.log(profile, suffix=suffix), plan)
 
     @cached_property
     def shop(self) -> Sample:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,15 +32,18 @@ class Manifest:
         days: By day in ISO form, what is published: ``key_id``, ``late`` (rounded), ``policy`` (``name``, ``digest``),
             ``sealed`` and ``tables``; of each table ``k``, ``rolled_up`` (requests, rounded), ``rows``, ``universe``,
             ``withheld`` (no rows, because fewer than k clients are left, or none came).
+        purged: Days that are gone because their retention was over, in ISO form, ascending.
     """
 
     state: str
     rejects: Mapping[str, int]
     days: Mapping[str, Mapping[str, Any]]
+    purged: tuple[str, ...] = ()
 
     def render(self) -> bytes:
         """Return the bytes of the file."""
         top = {"version": _VERSION, "schema_version": SCHEMA_VERSION, "state": self.state, "rejects": self.rejects}
+        top |= {"purged": self.purged} if self.purged else {}
         lines = [f" {json.dumps(name)}: {_dump(value)},\n" for name, value in sorted(top.items())]
         days = ",\n".join(f"  {json.dumps(day)}: {_dump(entry)}" for day, entry in sorted(self.days.items()))
         return ("{\n" + "".join(lines) + ' "days": {\n' + days + "\n }\n}\n").encode()
@@ -62,7 +64,9 @@ def load(out: Path) -> Manifest | None:
     try:
         content = json.loads(data)
         version = int(content["version"])
-        manifest = Manifest(str(content["state"]), dict(content["rejects"]), dict(content["days"]))
+        manifest = Manifest(
+            str(content["state"]), dict(content["rejects"]), dict(content["days"]), tuple(content.get("purged", ()))
+        )
     except (ValueError, KeyError, TypeError):
         raise OutputError(f"{path}: the manifest is damaged; restore it from a backup, or start a new OUT") from None
     if version > _VERSION:
@@ -81,19 +85,19 @@ def save(out: Path, manifest: Manifest) -> None:
     durable.write_file(path, data, beside=temporary_folder(out))
 
 
-def update_counts(out: Path, *, late: Mapping[date, int], rejects: Mapping[int, int]) -> None:
+def update_counts(out: Path, *, late: Mapping[str, int], rejects: Mapping[int, int]) -> None:
     """Bring the manifest's late lines and rejects up to date; called at the end of each run.
 
     Args:
         out: OUT.
-        late: `Ledger.late`; days that are no longer in OUT are passed over.
+        late: `Ledger.late`, by name of the day; days that are no longer in OUT are passed over.
         rejects: `Ledger.rejects`.
     """
     manifest = required(out)
     days = dict(manifest.days)
     for day, lines in late.items():
-        if day.isoformat() in days:
-            days[day.isoformat()] = {**days[day.isoformat()], "late": rounded(lines)}
+        if day in days:
+            days[day] = {**days[day], "late": rounded(lines)}
     reasons = {Reason(reason).text: rounded(lines) for reason, lines in rejects.items()}
     save(out, replace(manifest, days=days, rejects=reasons))
 

@@ -23,6 +23,7 @@ from logblur.dataset.state import open_state
 from logblur.errors import PolicyError, UsageError
 from logblur.formats import resolve_format
 from logblur.keys import Clock, KeySource, system_keys
+from logblur.pipeline import purging
 from logblur.pipeline.days import Days
 from logblur.pipeline.ingest import Ingest
 from logblur.pipeline.publishing import Publishing
@@ -30,7 +31,7 @@ from logblur.policy import Policy, load_policy
 from logblur.policy.resolve import resolve
 from logblur.schema import Reason
 from logblur.sources.find import find_logs
-from logblur.summary import Progress, Summary, TableSummary
+from logblur.summary import Progress, Removed, Summary, TableSummary
 
 
 def now() -> datetime:
@@ -97,6 +98,7 @@ def run(
         ThreadPoolExecutor(workers + 1) as pool,
     ):
         opened.ledger.pin_timezone(plan.zone)
+        opened.ledger.pin_period(plan.period)
         publishing, started = Publishing(opened), opened.clock()
         publishing.seal(opened.ledger.due_days(started))
         reading = Ingest(
@@ -112,6 +114,7 @@ def run(
         reading.read()
         publishing.publish_dirty_days()
         publishing.finish()
+        removed = purging.purge(opened, policy, found)
     total = reading.total
     return Summary(
         lines=total.rows + total.directives + total.rejects.total(),
@@ -127,6 +130,7 @@ def run(
         tables={table.name: TableSummary() for table in plan.tables} | publishing.tables,
         logs=len(found),
         logs_known=reading.logs_known,
+        removed=removed,
         errors=tuple(reading.errors),
     )
 
@@ -144,12 +148,12 @@ def seal(
     Args:
         out: OUT, with what was published there.
         state: Its private folder; by default one that belongs to ``out``.
-        day: Seal this day alone, now. A line of it that comes later is late.
+        day: Seal this day (or the week that it is in) alone, now. A line of it that comes later is late.
         clock: Gives the present time, UTC.
         keys: Gives random bytes.
 
     Returns:
-        The days sealed, ascending; a day that was sealed before is not among them.
+        The days sealed, ascending, weeks by their first; a day that was sealed before is not among them.
 
     Raises:
         UsageError: Nothing counts in that day.
@@ -160,7 +164,7 @@ def seal(
     """
     manifest.required(Path(out))  # a new state would not help: it knows no day
     with open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened:
-        record = opened.ledger.day(day) if day else None
+        record = opened.ledger.day(opened.ledger.period.first(day)) if day else None
         if day and record is None:
             raise UsageError(f"there is nothing to seal: no line of {day} was counted here")
         due = opened.ledger.due_days(clock()) if record is None else [] if record.sealed else [record]
@@ -168,6 +172,43 @@ def seal(
         sealed = publishing.seal(due)
         publishing.finish()
         return tuple(sealed)
+
+
+def purge(
+    out: str | Path,
+    logs: Sequence[str | Path] = (),
+    *,
+    state: str | Path | None = None,
+    policy: str | Path | Policy | None = None,
+    dry_run: bool = False,
+    clock: Clock = now,
+    keys: KeySource = system_keys,
+) -> Removed:
+    """Remove published days past their retention and, where the policy says so, raw logs that are counted and sealed.
+
+    Args:
+        out: OUT, with what was published there.
+        logs: The only raw logs that may go: files, folders, globs. One goes if every byte of it counts, each of its
+            days is sealed, it is as it was when it was counted, no link leads to it, and no process writes to it.
+        state: The private folder of ``out``.
+        policy: Its retention holds where it is shorter than the one that a day opened with. Without ``[input]
+            delete_logs`` in it no log goes.
+        dry_run: Say what would go, and remove nothing.
+        clock: Gives the present time, UTC.
+        keys: Gives random bytes.
+
+    Returns:
+        What went, or would.
+
+    Raises:
+        InputError: A log named does not exist, or cannot be removed.
+        OutputError, KeyMaterialError, LockedError: As `run`.
+    """
+    manifest.required(Path(out))
+    loaded = policy if isinstance(policy, Policy) or policy is None else load_policy(policy)
+    found = [log for log in find_logs([str(log) for log in logs], may_be_empty=True) if log.path]
+    with open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened:
+        return purging.purge(opened, loaded, found, dry_run=dry_run)
 
 
 def warm() -> None:

@@ -145,7 +145,14 @@ class Workers:
     def _parser(self, form: Format) -> Parser:
         from logblur.parse import Parser
 
-        return Parser(form, self._days.fields, latest_us=self._latest_us, local=self._days.plan.log_zone)
+        plan = self._days.plan
+        return Parser(
+            form,
+            self._days.fields,
+            latest_us=self._latest_us,
+            max_line_bytes=plan.max_line_bytes,
+            local=plan.log_zone,
+        )
 
     def _settle(self, parsed: Parsed) -> Segment:
         """Turn parsed rows into partials on disk, each day by the Plan it opened with."""
@@ -177,7 +184,7 @@ class Workers:
         assert self._rules is not None
         self._rules.result()  # compiled once, by whoever was asked first
         named = batch.select([name for name in batch.schema.names if name in plan.fields])  # another plan's are not its
-        classified = classify(named, site=plan.site, memory=self._memory)
+        classified = classify(named, site=plan.site, memory=self._memory, pages=plan.pages, dimensions=plan.dimensions)
         columns = sorted({name for table in plan.tables for name in table.by})
         return protect(classified, plan, token_key, columns=columns, templates=self._templates)
 

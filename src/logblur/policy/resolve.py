@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Final
+from typing import Final, get_args
 from zoneinfo import ZoneInfo
 
 from logblur.errors import PolicyError
-from logblur.policy.lint import lint
+from logblur.policy.lint import lint, lint_overlaps
 from logblur.policy.model import Policy, Table
-from logblur.policy.plan import Client, Method, Plan, Signals, TablePlan
-from logblur.policy.rules import AnyRule, Truncate
+from logblur.policy.plan import Client, Dimension, Method, Pages, Plan, Signals, TablePlan
+from logblur.policy.rules import AnyRule, Template, Truncate
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
 _AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
@@ -35,10 +35,17 @@ YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
     "bot_class": _AGENT,
     "referrer_domain": {"referer": ("domain",)},
     "search_engine": {"referer": ("domain",)},
+    "social_network": {"referer": ("domain",)},
+    "ai_service": {"referer": ("domain",)},
     "complete": {"status": ("keep",), "bytes_sent": ("keep",)},
     "network": {"remote_addr": ("truncate",)},  # an address kept whole is no network: its groups would be one client
 }
 """Key column -> the fields it is made of -> the methods that yield it, weakest first (docs/design.md, section 5)."""
+
+_OPTIONAL: Final = ("signals", "query", "identifiers", "pages", "dimensions")
+"""Parts of a Plan that are no part of its digest where a policy does not ask for them."""
+
+_KEPT: Final[tuple[Method, ...]] = tuple(method for method in get_args(Method)[::-1] if method != "drop")
 
 TOLD_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "all": (),
@@ -47,6 +54,9 @@ TOLD_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "page": ("path", "status", "user_agent"),
     "search": ("path", "status", "referer", "user_agent"),
     "referral": ("path", "status", "referer", "user_agent"),
+    "social": ("path", "status", "referer", "user_agent"),
+    "ai_answers": ("path", "status", "referer", "user_agent"),
+    "sites": ("path", "status", "referer", "user_agent"),
     "download": ("path", "status", "user_agent"),
     "error": ("status", "user_agent"),
 }
@@ -70,29 +80,45 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
     lint(policy)
     rules = policy.fields.named()
     methods: dict[str, Method] = {name: rule.method for name, rule in rules.items()}
+    dimensions = tuple(
+        Dimension(name, own.field, "referer_host" if own.field == "referer" else own.field, (*own.values.items(),))
+        for name, own in policy.dimensions.items()
+    )
     for number, table in enumerate(policy.tables):
-        _check(table, f"table[{number}]", methods)
+        _check(table, f"table[{number}]", methods, dimensions)
+    lint_overlaps(policy.tables, {**YIELDS, **{own.name: (own.field,) for own in dimensions}}, TOLD_BY)
     ipv4_prefix, ipv6_prefix = _prefixes(rules)
-    signals = _signals(policy, rules) if policy.signals else None
+    signals = _signals(policy, rules, dimensions) if policy.signals else None
+    asked = ("query",) if _query(rules) else ()
+    said = policy.pages
     plan = Plan(
         name=policy.name,
         digest="",
         methods=methods,
-        fields=_parsed(methods, {policy.input.client_address.field, *policy.visitor.from_}, signals),
-        columns=_columns(methods),
-        tables=tuple(TablePlan(t.name, t.where, t.by, t.measures, t.min_clients) for t in policy.tables),
+        fields=_parsed(methods, (policy.input.client_address.field, *policy.visitor.from_, *asked), signals),
+        columns=_columns(methods, dimensions),
+        tables=tuple(
+            TablePlan(t.name, t.where, t.by, t.measures, t.min_clients, t.max_client_share) for t in policy.tables
+        ),
         client=Client(policy.input.client_address.field, policy.input.client_address.trusted_proxies),
         visitor_from=policy.visitor.from_,
         ipv4_prefix=ipv4_prefix,
         ipv6_prefix=ipv6_prefix,
+        period=policy.period,
+        query=_query(rules),
+        identifiers=tuple(policy.identifiers.items()),
         zone=ZoneInfo(policy.input.timezone),
         log_zone=ZoneInfo(policy.input.log_timezone),
         site=policy.input.site,
         format=policy.input.format if format is None else format,
         max_rejects=policy.input.max_rejects,
+        max_line_bytes=policy.input.max_line_bytes,
         seal_after=policy.visitor.seal_after.span(),
         publish=policy.visitor.publish,
+        delete_logs=policy.input.delete_logs,
         signals=signals,
+        pages=Pages(said.index, said.trailing_slash == "drop", said.assets, said.downloads),
+        dimensions=dimensions,
     )
     return replace(plan, digest=_digest(plan))
 
@@ -102,11 +128,23 @@ def _prefixes(rules: Mapping[str, AnyRule]) -> tuple[int, int]:
     return (address.ipv4_prefix, address.ipv6_prefix) if isinstance(address, Truncate) else (0, 0)
 
 
-def _columns(methods: Mapping[str, Method]) -> tuple[str, ...]:
-    return tuple(column for column in KEY_TYPES if not _lacking(column, methods))
+def _query(rules: Mapping[str, AnyRule]) -> tuple[str, ...]:
+    path = rules.get("path")
+    return path.query.keep if isinstance(path, Template) and path.query else ()
 
 
-def _signals(policy: Policy, rules: Mapping[str, AnyRule]) -> Signals:
+def made_of(column: str, dimensions: Sequence[Dimension]) -> Mapping[str, tuple[Method, ...]]:
+    """Return the fields that a column is made of, and the methods of each that yield it, weakest first."""
+    own = next((dimension.field for dimension in dimensions if dimension.name == column), None)
+    return YIELDS[column] if own is None else {own: _KEPT}
+
+
+def _columns(methods: Mapping[str, Method], dimensions: Sequence[Dimension]) -> tuple[str, ...]:
+    names = (*KEY_TYPES, *(dimension.name for dimension in dimensions))
+    return tuple(column for column in names if not _lacking(column, methods, dimensions))
+
+
+def _signals(policy: Policy, rules: Mapping[str, AnyRule], dimensions: Sequence[Dimension]) -> Signals:
     """Return when a request is restricted, and what it then goes through: what rests on consent is dropped."""
     assert policy.signals is not None
     stricter = policy.signals.fields.named()
@@ -120,21 +158,22 @@ def _signals(policy: Policy, rules: Mapping[str, AnyRule]) -> Signals:
         tuple(sorted(policy.signals.consent.items())),
         tuple(sorted(policy.signals.objection.items())),
         {name: method for name, method in methods.items() if method != "drop"},
-        _columns(methods),
+        _columns(methods, dimensions),
         *_prefixes(kept),
+        _query(kept),
     )
 
 
-def _lacking(column: str, methods: Mapping[str, Method]) -> str:
+def _lacking(column: str, methods: Mapping[str, Method], dimensions: Sequence[Dimension]) -> str:
     """Return what a column lacks, in words; empty where the policy yields it."""
-    for field, yielding in YIELDS[column].items():
+    for field, yielding in made_of(column, dimensions).items():
         if methods.get(field, "drop") not in yielding:
             wanted = " or ".join(repr(method) for method in yielding)
             return f"it takes fields.{field} with method {wanted}; the policy says {methods.get(field, 'drop')!r}"
     return ""
 
 
-def _check(table: Table, path: str, methods: Mapping[str, Method]) -> None:
+def _check(table: Table, path: str, methods: Mapping[str, Method], dimensions: Sequence[Dimension]) -> None:
     """Refuse a table that the policy's fields do not yield."""
     dropped = {field for field in PARSED.names if methods.get(field, "drop") == "drop"}
     if "time" in dropped:
@@ -145,7 +184,7 @@ def _check(table: Table, path: str, methods: Mapping[str, Method]) -> None:
             f"{table.where!r} is told by {told}; the policy drops {lost} (table {table.name!r})", path=f"{path}.where"
         )
     for column in table.by:
-        if lacking := _lacking(column, methods):
+        if lacking := _lacking(column, methods, dimensions):
             raise PolicyError(f"cannot have {column!r}: {lacking} (table {table.name!r})", path=f"{path}.by")
     if "bytes" in table.measures and "bytes_sent" in dropped:
         raise PolicyError(
@@ -153,21 +192,18 @@ def _check(table: Table, path: str, methods: Mapping[str, Method]) -> None:
         )
 
 
-def _parsed(methods: Mapping[str, Method], counted: set[str], signals: Signals | None) -> tuple[str, ...]:
+def _parsed(methods: Mapping[str, Method], also: Iterable[str], signals: Signals | None) -> tuple[str, ...]:
     """Return the columns that a run reads, in the schema's order, then those that are in no schema."""
     named = {"referer_host" if name == "referer" else name for name, method in methods.items() if method != "drop"}
-    wanted = named | {"time", "remote_addr"} | counted
-    if signals:
-        wanted |= {name for name, _ in signals.consent + signals.objection}
-        wanted |= {"cookies"} if any(name.startswith("cookie_") for name in wanted) else set()
+    wanted = named | {"time", "remote_addr"} | set(also) | set(signals.fields if signals else ())
     return tuple(name for name in PARSED.names if name in wanted) + tuple(sorted(wanted.difference(PARSED.names)))
 
 
 def _digest(plan: Plan) -> str:
     """Return SHA-256 over what decides what is published.
 
-    Neither the name nor how logs are read and when they are refused is part of it: an operator may read one more
-    format, or bear with more rejects, in the middle of a day.
+    Neither the name nor how logs are read, when they are refused and when they go is part of it: an operator may read
+    one more format, or bear with more rejects, in the middle of a day.
     """
     facts = asdict(plan) | {
         "methods": {
@@ -175,7 +211,9 @@ def _digest(plan: Plan) -> str:
         },  # unnamed is dropped too
         "schema": SCHEMA_VERSION,
     }
-    for name in ("name", "digest", "format", "max_rejects", *(() if plan.signals else ("signals",))):
+    of_reading = ("format", "max_rejects", "max_line_bytes", "delete_logs")
+    unused = (name for name in _OPTIONAL if getattr(plan, name) in (None, (), Pages()))
+    for name in ("name", "digest", *of_reading, *unused):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -15,7 +15,7 @@ from logblur.policy.resolve import resolve
 from logblur.policy.rules import Keep, Words
 from logblur.privacy.document import Document, Item, Language, Section
 from logblur.privacy.phrases import Phrases, phrases
-from logblur.schema import PARSED, Category, metadata_of
+from logblur.schema import KEY_TYPES, PARSED, Category, metadata_of
 
 Kind = Literal["notice", "record", "balance"]
 
@@ -132,7 +132,7 @@ def _kept(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:
     kept = [name for name in policy.fields.named() if plan.methods[name] != "drop"]
     categories = {name: Category(metadata_of(name)["category"]) for name in kept}
     kept.sort(key=lambda name: (list(Category).index(categories[name]), PARSED.names.index(name)))
-    return [
+    items = [
         words.say(
             "item",
             f"fields.{name}",
@@ -141,6 +141,13 @@ def _kept(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:
         )
         for name in kept
     ]
+    if plan.query:
+        items.append(words.say("parameters", "fields.path.query", names=", ".join(plan.query)))
+    if plan.signals:
+        restricted = plan.of_restricted()
+        what = [_what(words, name, restricted) for name in kept if name in restricted.methods]
+        items.append(words.say("restricted", "signals", what="; ".join(what) or "–"))
+    return items
 
 
 def _counted(words: Phrases, plan: Plan) -> list[Item]:
@@ -157,7 +164,7 @@ def _remains(words: Phrases, plan: Plan) -> list[Item]:
             "table",
             f"table[{number}]",
             universe=words.of("universe", table.where),
-            columns=", ".join(words.of("columns", column) for column in table.by),
+            columns=", ".join(words.of("columns", column) if column in KEY_TYPES else column for column in table.by),
             k=table.min_clients,
         )
         for number, table in enumerate(plan.tables)

@@ -17,14 +17,18 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from logblur.periods import Period
 from logblur.policy.plan import Plan
 from logblur.protect import kernels
 from logblur.protect.addresses import Addresses, buffers_of, networks
 from logblur.protect.clients import clients
 from logblur.protect.hosts import sites
+from logblur.protect.pages import written
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
+from logblur.protect.queries import kept_parameters
 from logblur.protect.signals import restricted
 from logblur.schema import NONE, PARSED, UNUSUAL, Protected
 
@@ -91,7 +95,7 @@ def protect(
         Work is done once per distinct value, then a take per column; about 100 ns a row in all.
     """
     coded = {name: _coded(batch.column(name)) for name in batch.schema.names if _is_text(batch.schema.field(name).type)}
-    times = local_times(np.asarray(batch.column("time").cast(pa.int64())), plan.zone)
+    times = local_times(np.asarray(batch.column("time").cast(pa.int64())), plan.zone, plan.period)
     keys = [token_keys(day) for day in times.dates]
     texts = {name: batch.column(name) for name in coded}
     client = clients(batch, plan.client)
@@ -125,7 +129,7 @@ class LocalTimes:
     """Times in a zone.
 
     Attributes:
-        days: int32, days since 1970, by row.
+        days: int32, first day of the period, in days since 1970, by row.
         hours: int8, by row.
         dates: The distinct days, ascending.
         numbers: int32, into ``dates``, by row.
@@ -137,7 +141,7 @@ class LocalTimes:
     numbers: npt.NDArray[np.int32]
 
 
-def local_times(times: npt.NDArray[np.int64], zone: ZoneInfo) -> LocalTimes:
+def local_times(times: npt.NDArray[np.int64], zone: ZoneInfo, period: Period = Period.DAY) -> LocalTimes:
     """Return local day and hour of times (microseconds since 1970, UTC).
 
     Since 1970 zones change at quarters of an hour of UTC, so one answer holds for a whole quarter: the zone is asked
@@ -154,7 +158,7 @@ def local_times(times: npt.NDArray[np.int64], zone: ZoneInfo) -> LocalTimes:
     quarters = np.flatnonzero(present)
     for quarter in quarters.tolist():
         local = datetime.fromtimestamp((first + quarter) * _QUARTER, UTC).astimezone(zone)
-        day[quarter], hour[quarter] = (local.date() - _EPOCH).days, local.hour
+        day[quarter], hour[quarter] = (period.first(local.date()) - _EPOCH).days, local.hour
     distinct, numbers = np.unique(day[quarters], return_inverse=True)
     number = np.zeros(len(present), np.int32)
     number[quarters] = numbers
@@ -219,14 +223,16 @@ def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
 
     bots = np.array([v == "bot" for v in values("agent", "human")])
     kinds = np.array([_KINDS[v] for v in values("file_kind", "page")], np.int8)
-    engines = np.array([v != NONE for v in values("search_engine", NONE)])
+    origins = np.zeros(len(values("referrer_domain", NONE)), np.int8)
+    for number, name in enumerate(("search_engine", "social_network", "ai_service"), 1):
+        origins[[v != NONE for v in values(name, NONE)]] = number
     numbers: dict[str, int] = {NONE: -1}
     domains = np.array([numbers.setdefault(v, len(numbers)) for v in values("referrer_domain", NONE)])
     own = np.array([numbers.setdefault(v, len(numbers)) for v in values("own_domain", NONE)])
     status = _status(rows) if rows.has("status") else np.zeros(count, np.int16)
     kernels.universes(
         codes("agent"), bots, status, codes("file_kind"), kinds,
-        codes("referrer_domain"), engines, domains, codes("own_domain"), own, out,
+        codes("referrer_domain"), origins, domains, codes("own_domain"), own, out,
     )  # fmt: skip
     return out
 
@@ -270,7 +276,7 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
         found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
         return _Coded(coded["remote_addr"].codes, found, spare=True)
     if name == "path" and "path" in coded:
-        return _Coded(coded["path"].codes, rows.templates.of(coded["path"].values))
+        return _paths(rows, plan)
     if name == "site":
         if "host" in coded:
             return _Coded(coded["host"].codes, sites(coded["host"].values))
@@ -281,6 +287,21 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
     if name in coded and name not in PARSED.names:  # made by classify, of values that are publishable
         return coded[name]
     return _constant("human" if name == "agent" else NONE, rows)
+
+
+def _paths(rows: _Rows, plan: Plan) -> _Coded:
+    """Return the templates of paths, each with the parameters that stay."""
+    templates = rows.templates.of(rows.coded["path"].values, plan.identifiers)
+    path = _Coded(rows.coded["path"].codes, written(templates, plan.pages))
+    if not plan.query or "query" not in rows.coded:
+        return path
+    queries = rows.coded["query"]
+    kept = kept_parameters(queries.values, plan.query, plan.identifiers).dictionary_encode()
+    query = np.asarray(kept.indices)[queries.codes]
+    pairs, codes = np.unique(path.codes.astype(np.int64) * len(kept.dictionary) + query, return_inverse=True)
+    of, asked = np.divmod(pairs, len(kept.dictionary))
+    paths, asks = path.values.take(pa.array(of)), kept.dictionary.cast(pa.string()).take(pa.array(asked))
+    return _Coded(codes, pc.if_else(pc.equal(asks, ""), paths, pc.binary_join_element_wise(paths, asks, "?")))
 
 
 def _identifier(name: str, rows: _Rows, plan: Plan) -> _Coded:
