@@ -40,7 +40,13 @@ def _columns(plan: Plan) -> list[tuple[str, ...]]:
     rows = [("column", "type", "what it says", "made of", "in the tables"), ("---",) * 5]
     for name, meaning in MEANINGS.items():
         kind = KEY_TYPES.get(name) or MEASURES.get(name) or "date"
-        fields = {"date": ["time"], "requests": ["lines"], "visitors": list(plan.visitor_from), "bytes": ["bytes_sent"]}
+        fields = {
+            "date": ["time"],
+            "requests": ["lines"],
+            "downloads": ["status", "bytes_sent"],
+            "visitors": list(plan.visitor_from),
+            "bytes": ["bytes_sent"],
+        }
         made_of = ", ".join(YIELDS.get(name) or fields[name])
         tables = [t.name for t in plan.tables if name in (*t.by, *t.measures, "date")]
         where = "all" if len(tables) == len(plan.tables) else ", ".join(tables) or "none; a policy may ask for it"
