@@ -159,7 +159,7 @@ def matomo(folder: Path) -> Iterator[tuple[Path, Line]]:
 
 def ezpaarse(log: Path) -> Iterator[Line]:
     """ezPAARSE: consultations, found in the log by host, time and URL; not every line is one."""
-    events = json.loads(log.with_suffix("").with_suffix(".result.json").read_text(encoding="utf-8"))
+    events = json.loads(Path(str(log).removesuffix(".log") + ".result.json").read_text(encoding="utf-8"))
     lines = log.read_bytes().split(b"\n")
     for event in events:
         if line := next((x for x in lines if event["host"].encode() in x and event["url"].encode() in x), None):

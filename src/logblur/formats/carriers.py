@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from logblur.errors import FormatError
 from logblur.formats import Field, Format, Kind
 
 _SKIPPED: Final = Field("", Kind.TEXT)
@@ -93,7 +94,13 @@ CARRIERS: Final[Mapping[str, Carrier]] = {
 
 
 def carried(form: Format, name: str) -> Format:
-    """Return the format behind a carrier's prefix."""
+    """Return the format behind a carrier's prefix; JSON lines need no other.
+
+    Raises:
+        FormatError: The format follows directives of the log, and those have the prefix too.
+    """
+    if form.follows_fields:
+        raise FormatError(f"{form.name} follows lines of the log that begin with #: take the prefix off them first")
     alternatives = tuple(carried(other, name) for other in form.alternatives)
     if form.keys:
         return form

@@ -8,7 +8,6 @@ client chooses keys.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections import defaultdict
@@ -17,21 +16,13 @@ from typing import Any, Final
 
 from logblur.errors import FormatError
 from logblur.formats import Format
+from logblur.formats.infer import is_address
 from logblur.formats.json import compile_mapping
 
 _TIME: Final = re.compile(r"\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d.*|\d\d/[A-Z][a-z]{2}/\d{4}:.*|\d{9,19}(\.\d*)?)\]?")
 _REQUEST: Final = re.compile(r"[A-Z]{3,10} \S.*")
 _DEPTH: Final = 5
 """Objects within one another that are looked into."""
-
-
-def _is_address(text: str) -> bool:
-    bare = re.sub(r"^\[(.*)\](:\d+)?$|^([\d.]+):\d+$", r"\1\3", text.partition(",")[0])
-    try:
-        ipaddress.ip_address(bare.partition("%")[0])
-    except ValueError:
-        return False
-    return True
 
 
 def _any(_: str) -> bool:
@@ -46,7 +37,7 @@ _NAMES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "remote_addr": (
         "clientip remoteaddr remoteip clientaddr clientaddress sourceip remoteaddress sourceaddress ip client remotehost "
         "realip addr",
-        _is_address,
+        is_address,
     ),
     "remote_user": ("remoteuser username authuser user", _any),
     "host": ("httphost requesthost vhost virtualhost servername host domain authority urldomain site", _any),

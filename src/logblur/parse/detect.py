@@ -5,13 +5,15 @@ Formats are tried with the slow reference on a few lines: that is sooner done th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from logblur.errors import FormatError
 from logblur.formats import Format, resolve_format, w3c
+from logblur.formats.carriers import carried, carrier_of, stripped
 from logblur.formats.infer import infer, is_address
+from logblur.formats.keys import infer_keys
 from logblur.formats.named import NAMED
 from logblur.parse import reference
 from logblur.schema import Block
@@ -137,18 +139,29 @@ def _covering(lines: Sequence[bytes], ranking: Sequence[Match]) -> Format | None
 
 
 def _ranked(lines: Sequence[bytes]) -> list[Match]:
+    forms = list(_candidates(lines))
+    if carrier := carrier_of(lines):
+        inner = _candidates(stripped(lines, carrier))
+        forms += [carried(form, carrier) for form in inner if not (form.follows_fields or form.keys)]
+    matches = [_match(form, lines) for form in forms]
+    return sorted((m for m in matches if m.share), key=lambda m: m.order)
+
+
+def _candidates(lines: Sequence[bytes]) -> Iterator[Format]:
+    """Yield the formats that lines may be in: the known ones, and those that the lines themselves tell."""
     forms: dict[tuple[Any, ...], Format] = {}
     for name, known in NAMED.items():
         if name not in _ALIASES:
             form = replace(known(), name=name)
-            forms.setdefault((form.fields, form.literals, form.open_end), form)
+            forms.setdefault((form.fields, form.literals, form.open_end, form.keys), form)
     for form in infer(lines):
-        twin = forms.get((form.fields, form.literals, False))
+        twin = forms.get((form.fields, form.literals, False, ()))
         if twin is not None and form.open_end:
             form = replace(form, name=f"{twin.name} ...")  # noqa: PLW2901
-        forms.setdefault((form.fields, form.literals, form.open_end), form)
-    matches = [_match(form, lines) for form in forms.values()]
-    return sorted((m for m in matches if m.share), key=lambda m: m.order)
+        forms.setdefault((form.fields, form.literals, form.open_end, ()), form)
+    yield from forms.values()
+    if told := infer_keys(lines):
+        yield told
 
 
 def _match(form: Format, lines: Sequence[bytes]) -> Match:
