@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from polars.io.plugins import register_io_source
 from logblur.classify import Memory, classify
 from logblur.parse import Parser
 from logblur.parse.detect import SAMPLE_BYTES, choose
+from logblur.periods import Period
 from logblur.policy import Policy, load_policy
 from logblur.policy.plan import Plan
-from logblur.policy.resolve import YIELDS, resolve
+from logblur.policy.resolve import made_of, resolve
 from logblur.protect import RECORD_COLUMNS, Templates, protect
-from logblur.schema import KEY_TYPES, Parsed
+from logblur.schema import Parsed
 from logblur.sources.blocks import BlockReader, sample
 from logblur.sources.find import Log, find_logs
 from logblur.sources.open import open_log
@@ -57,6 +59,7 @@ def scan(
     """
     plan = resolve(policy if isinstance(policy, Policy) else load_policy(policy), format=format)
     found = find_logs([str(x) for x in ([logs] if isinstance(logs, str | Path) else logs)])
+    plan = replace(plan, period=Period.DAY)  # of a single line the day is said, whatever tables count by
     schema = _schema(plan)
 
     def source(
@@ -90,8 +93,8 @@ def _schema(plan: Plan) -> pl.Schema:
 def _fields(wanted: Sequence[str], plan: Plan) -> set[str]:
     """Return the parsed columns that these columns are made of."""
     fields = {"time"} | ({"bytes_sent"} if "bytes" in wanted else set()) | set(wanted) & set(RECORD_COLUMNS)
-    for name in set(wanted) & set(KEY_TYPES):
-        fields |= {"referer_host" if field == "referer" else field for field in YIELDS[name]}
+    for name in set(wanted) & set(plan.columns):
+        fields |= {"referer_host" if field == "referer" else field for field in made_of(name, plan.dimensions)}
     fields |= {"query"} if "path" in fields else set()
     return (fields | (plan.signals.fields if plan.signals else set())) & set(plan.fields)
 
@@ -101,7 +104,7 @@ def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes]
     columns = [name for name in wanted if name not in {"date", "bytes"}]
 
     def frame(parsed: Parsed) -> pl.DataFrame:
-        classified = classify(parsed.batch, site=plan.site, memory=memory)
+        classified = classify(parsed.batch, site=plan.site, memory=memory, pages=plan.pages, dimensions=plan.dimensions)
         made = protect(
             classified, plan, lambda day: keys.setdefault(day, os.urandom(16)), columns=columns, templates=templates
         )

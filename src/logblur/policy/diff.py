@@ -60,6 +60,7 @@ def diff(before: Policy, after: Policy) -> tuple[Change, ...]:
         *(change for name in Fields.model_fields for change in _field(name, before, after, plans)),
         *_signals(plans),
         *_visitor(before, after),
+        *_own(before, after),
         *_tables(before, after),
     )
 
@@ -94,6 +95,7 @@ def _said(before: Policy, after: Policy) -> Iterator[Change]:
         yield from _changed(f"controller, {name}", getattr(before.controller, name), getattr(after.controller, name))
     for name in type(before.balancing).model_fields:
         yield from _changed(f"balancing, {name}", getattr(before.balancing, name), getattr(after.balancing, name))
+    yield from _changed("counted by", before.period, after.period)
     yield from _changed("days and hours counted in", before.input.timezone, after.input.timezone)
 
 
@@ -144,6 +146,18 @@ def _visitor(before: Policy, after: Policy) -> Iterator[Change]:
     yield from _changed(
         "a day is published", again[old.publish], again[new.publish], "less" if new.publish == "sealed" else "more"
     )
+
+
+def _own(before: Policy, after: Policy) -> Iterator[Change]:
+    for name in type(before.pages).model_fields:
+        yield from _changed(f"pages, {name.replace('_', ' ')}", getattr(before.pages, name), getattr(after.pages, name))
+    for name in dict.fromkeys([*before.dimensions, *after.dimensions]):
+        old, new = (
+            said and f"{said.field} by {', '.join(f'{value} = {pattern}' for value, pattern in said.values.items())}"
+            for said in (before.dimensions.get(name), after.dimensions.get(name))
+        )
+        effect: Effect = "more" if not old else "less" if not new else "other"
+        yield from _changed(f"column {name}", old, new, effect)
 
 
 def _tables(before: Policy, after: Policy) -> Iterator[Change]:
