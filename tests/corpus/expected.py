@@ -1,8 +1,7 @@
 """What other programs read from logs of the corpus: their expected outputs, line by line, in our columns.
 
-A reader yields each line with what it should come to: ``time`` (to the second: outputs round differently), ``remote_addr``, ``method``,
-``target`` (path and query), ``status``, ``bytes_sent``, ``referer``, ``user_agent``; what an output does not tell is not there, and
-None is nothing.
+A reader yields each line with what it should come to, by the names of `COLUMNS`: ``time`` to the second (outputs round
+differently), ``target`` the path and the query. What an output does not tell is not there; None is nothing.
 """
 
 from __future__ import annotations
@@ -70,29 +69,34 @@ def elastic(log: Path) -> Iterator[Line]:
         original = get("event.original", "message")
         if original is _NOT_TOLD:
             original = text[ecs["log.offset"] :].partition(b"\n")[0].decode()
-        target = get("url.original")
-        if target is _NOT_TOLD and "url.path" in ecs:
-            target = ecs["url.path"] + (f"?{ecs['url.query']}" if "url.query" in ecs else "")
+        target = get("url.original", "url.path")
+        if "url.query" in ecs and "?" not in target:
+            target += f"?{ecs['url.query']}"
         status = get("http.response.status_code")
-        yield original.encode(), _told(
-            time=_time(get("@timestamp")),
-            remote_addr=get("source.address", "source.ip", "client.ip"),
-            method=get("http.request.method"),
-            target=target,
-            status=_whole(status),
-            bytes_sent=_whole(get("http.response.body.bytes", "http.response.bytes")),
-            referer=get("http.request.referrer"),
-            user_agent=get("user_agent.original"),
+        yield (
+            original.encode(),
+            _told(
+                time=_time(get("@timestamp")),
+                remote_addr=get("source.address", "source.ip", "client.ip"),
+                method=get("http.request.method"),
+                target=target,
+                status=_whole(status),
+                bytes_sent=_whole(get("http.response.body.bytes", "http.response.bytes")),
+                referer=get("http.request.referrer"),
+                user_agent=get("user_agent.original"),
+            ),
         )
 
 
 def crowdsec(log: Path) -> Iterator[Line]:
     """CrowdSec's hub: assertions on each event, its line among them."""
-    pattern = re.compile(r'results\["s02-enrich"\]\["crowdsecurity/http-logs"\]\[(\d+)\]\.Evt\.(\w+)\["(\w+)"\] == (".*")')
+    stage = r'results\["s02-enrich"\]\["crowdsecurity/http-logs"\]'
+    pattern = re.compile(stage + r'\[(\d+)\]\.Evt\.(\w+)\["(\w+)"\] == (".*")')
     events: defaultdict[int, dict[str, str]] = defaultdict(dict)
     for line in (log.parent / "parser.assert").read_text(encoding="utf-8").splitlines():
         if found := pattern.fullmatch(line):
-            events[int(found[1])][f"{found[2]}.{found[3]}"] = json.loads(re.sub(r"\\x([0-9a-f]{2})", r"\\u00\1", found[4]))
+            text = re.sub(r"\\x([0-9a-f]{2})", r"\\u00\1", found[4])
+            events[int(found[1])][f"{found[2]}.{found[3]}"] = json.loads(text)
     for event in events.values():
         get = lambda name: event.get(name, _NOT_TOLD)  # noqa: B023, E731
         args = event.get("Parsed.http_args", "")
@@ -100,15 +104,18 @@ def crowdsec(log: Path) -> Iterator[Line]:
         if target is not _NOT_TOLD and args and "?" not in target:
             target += f"?{args}"
         if "Parsed.message" in event:
-            yield event["Parsed.message"].encode("latin-1", "replace"), _told(
-                time=_time(get("Meta.timestamp")),
-                remote_addr=get("Meta.source_ip"),
-                method=get("Parsed.verb"),
-                target=target,
-                status=_whole(get("Meta.http_status")),
-                bytes_sent=_whole(get("Parsed.body_bytes_sent")),
-                referer=get("Parsed.http_referer"),
-                user_agent=get("Parsed.http_user_agent"),
+            yield (
+                event["Parsed.message"].encode("latin-1", "replace"),
+                _told(
+                    time=_time(get("Meta.timestamp")),
+                    remote_addr=get("Meta.source_ip"),
+                    method=get("Parsed.verb"),
+                    target=target,
+                    status=_whole(get("Meta.http_status")),
+                    bytes_sent=_whole(get("Parsed.body_bytes_sent")),
+                    referer=get("Parsed.http_referer"),
+                    user_agent=get("Parsed.http_user_agent"),
+                ),
             )
 
 
@@ -119,15 +126,18 @@ def datadog(tests: Path) -> Iterator[Line]:
         network = case["result"]["custom"].get("network", {})
         stamp = case["result"].get("timestamp", _NOT_TOLD)
         if http.get("method"):
-            yield case["sample"].encode(), _told(
-                time=stamp if stamp is _NOT_TOLD else datetime.fromtimestamp(int(stamp) // 1000, UTC),
-                remote_addr=network.get("client", {}).get("ip", _NOT_TOLD),
-                method=http["method"],
-                target=http.get("url", _NOT_TOLD),
-                status=_whole(http.get("status_code", _NOT_TOLD)),
-                bytes_sent=_whole(network.get("bytes_written", _NOT_TOLD)),
-                referer=http.get("referer", _NOT_TOLD),
-                user_agent=http.get("useragent", _NOT_TOLD),
+            yield (
+                case["sample"].encode(),
+                _told(
+                    time=stamp if stamp is _NOT_TOLD else datetime.fromtimestamp(int(stamp) // 1000, UTC),
+                    remote_addr=network.get("client", {}).get("ip", _NOT_TOLD),
+                    method=http["method"],
+                    target=http.get("url", _NOT_TOLD),
+                    status=_whole(http.get("status_code", _NOT_TOLD)),
+                    bytes_sent=_whole(network.get("bytes_written", _NOT_TOLD)),
+                    referer=http.get("referer", _NOT_TOLD),
+                    user_agent=http.get("useragent", _NOT_TOLD),
+                ),
             )
 
 
@@ -146,15 +156,21 @@ def matomo(folder: Path) -> Iterator[tuple[Path, Line]]:
             line = next(x for x in log.read_bytes().split(b"\n") if x and not x.startswith(b"#"))
             query = groups.get("query_string")
             target = groups.get("path", _NOT_TOLD)
-            yield log, (line, _told(
-                remote_addr=groups.get("ip", _NOT_TOLD),
-                method=groups.get("method", _NOT_TOLD),
-                target=f"{target}?{query}" if query not in (None, "-") else target,
-                status=_whole(groups.get("status", _NOT_TOLD)),
-                bytes_sent=_whole(groups.get("length", _NOT_TOLD)),
-                referer=groups.get("referrer", _NOT_TOLD),
-                user_agent=groups.get("user_agent", _NOT_TOLD),
-            ))
+            yield (
+                log,
+                (
+                    line,
+                    _told(
+                        remote_addr=groups.get("ip", _NOT_TOLD),
+                        method=groups.get("method", _NOT_TOLD),
+                        target=f"{target}?{query}" if query not in (None, "-") else target,
+                        status=_whole(groups.get("status", _NOT_TOLD)),
+                        bytes_sent=_whole(groups.get("length", _NOT_TOLD)),
+                        referer=groups.get("referrer", _NOT_TOLD),
+                        user_agent=groups.get("user_agent", _NOT_TOLD),
+                    ),
+                ),
+            )
 
 
 def ezpaarse(log: Path) -> Iterator[Line]:
@@ -162,13 +178,18 @@ def ezpaarse(log: Path) -> Iterator[Line]:
     events = json.loads(Path(str(log).removesuffix(".log") + ".result.json").read_text(encoding="utf-8"))
     lines = log.read_bytes().split(b"\n")
     for event in events:
-        if line := next((x for x in lines if event["host"].encode() in x and event["url"].encode() in x), None):
-            yield line, _told(
-                time=_time(event["datetime"]),
-                remote_addr=event["host"],
-                target=event["url"],
-                status=_whole(event["status"]),
-                bytes_sent=_whole(event["size"]),
+        stamp = datetime.fromisoformat(event["datetime"]).strftime("%d/%b/%Y:%H:%M:%S")
+        wanted = [event["host"].encode(), f"{event['url']} ".encode(), stamp.encode(), f" {event['size']}".encode()]
+        if line := next((x for x in lines if all(part in x for part in wanted)), None):
+            yield (
+                line,
+                _told(
+                    time=_time(event["datetime"]),
+                    remote_addr=event["host"],
+                    target=event["url"],
+                    status=_whole(event["status"]),
+                    bytes_sent=_whole(event["size"]),
+                ),
             )
 
 
@@ -176,13 +197,16 @@ def metron(parsed: Path) -> Iterator[Line]:
     """Metron's squid parser: JSON with the line it came from."""
     for line in parsed.read_text(encoding="utf-8").splitlines():
         event = json.loads(line)
-        yield event["original_string"].encode(), _told(
-            time=datetime.fromtimestamp(event["timestamp"] // 1000, UTC),
-            remote_addr=event["ip_src_addr"],
-            method=event["method"],
-            target=event["url"],
-            status=event["code"],
-            bytes_sent=event["bytes"],
+        yield (
+            event["original_string"].encode(),
+            _told(
+                time=datetime.fromtimestamp(event["timestamp"] // 1000, UTC),
+                remote_addr=event["ip_src_addr"],
+                method=event["method"],
+                target=event["url"],
+                status=event["code"],
+                bytes_sent=event["bytes"],
+            ),
         )
 
 
@@ -191,15 +215,18 @@ def netdata(output: Path) -> Iterator[Line]:
     lines = output.with_suffix(".log").read_bytes().split(b"\n")
     for line, entry in zip(lines, output.read_text(encoding="utf-8").strip().split("\n\n"), strict=False):
         field = dict(x.partition("=")[::2] for x in entry.split("\n"))
-        yield line, _told(
-            time=_time(field["NGINX_TIME_LOCAL"]),
-            remote_addr=field["NGINX_REMOTE_ADDR"],
-            method=field["NGINX_REQUEST_METHOD"],
-            target=field["NGINX_REQUEST_URI"],
-            status=_whole(field["NGINX_STATUS"]),
-            bytes_sent=_whole(field["NGINX_BODY_BYTES_SENT"]),
-            referer=field["NGINX_HTTP_REFERER"],
-            user_agent=field["NGINX_HTTP_USER_AGENT"],
+        yield (
+            line,
+            _told(
+                time=_time(field["NGINX_TIME_LOCAL"]),
+                remote_addr=field["NGINX_REMOTE_ADDR"],
+                method=field["NGINX_REQUEST_METHOD"],
+                target=field["NGINX_REQUEST_URI"],
+                status=_whole(field["NGINX_STATUS"]),
+                bytes_sent=_whole(field["NGINX_BODY_BYTES_SENT"]),
+                referer=field["NGINX_HTTP_REFERER"],
+                user_agent=field["NGINX_HTTP_USER_AGENT"],
+            ),
         )
 
 
@@ -208,11 +235,14 @@ def iis_native(parsed: Path) -> Iterator[Line]:
     lines = (parsed.parent / parsed.name.replace(".expected.json", ".log")).read_bytes().split(b"\n")
     for line, event in zip(lines, json.loads(parsed.read_text(encoding="utf-8")), strict=False):
         field = event["fields"]
-        yield line, _told(
-            time=_time(event["time"]),
-            remote_addr=field["ClientIP"],
-            method=field["Request"],
-            target=field["Target"],
-            status=_whole(field["ServiceStatus"]),
-            bytes_sent=_whole(field["ServerBytes"]),
+        yield (
+            line,
+            _told(
+                time=_time(event["time"]),
+                remote_addr=field["ClientIP"],
+                method=field["Request"],
+                target=field["Target"],
+                status=_whole(field["ServiceStatus"]),
+                bytes_sent=_whole(field["ServerBytes"]),
+            ),
         )

@@ -41,12 +41,12 @@ _ISO: Final = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,0-9]*(?:Z|[+-]\d\d:?\d\d)"
 CARRIERS: Final[Mapping[str, Carrier]] = {
     "syslog": Carrier(
         "RFC 3164, as syslogd and rsyslog write it to files",
-        re.compile(_DATE + rb" \S+ [^\s:]+: "),
+        re.compile(_DATE + rb" \S*[^\s:] [^\s:]+: "),
         (*_DATE_PARTS, _SKIPPED, b" ", _SKIPPED, b": "),
     ),
     "syslog_pri": Carrier(
         "RFC 3164 with its priority, as it is sent",
-        re.compile(rb"<\d{1,3}>" + _DATE + rb" \S+ [^\s:]+: "),
+        re.compile(rb"<\d{1,3}>" + _DATE + rb" \S*[^\s:] [^\s:]+: "),
         (b"<", _SKIPPED, b">", *_DATE_PARTS, _SKIPPED, b" ", _SKIPPED, b": "),
     ),
     "syslog_no_host": Carrier(
@@ -56,7 +56,7 @@ CARRIERS: Final[Mapping[str, Carrier]] = {
     ),
     "syslog_iso": Carrier(
         "rsyslog, RSYSLOG_FileFormat; journalctl -o short-iso",
-        re.compile(_ISO + rb" \S+ [^\s:]+: "),
+        re.compile(_ISO + rb" \S*[^\s:] [^\s:]+: "),
         (_SKIPPED, b" ", _SKIPPED, b" ", _SKIPPED, b": "),
     ),
     "syslog_5424": Carrier(

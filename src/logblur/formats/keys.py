@@ -1,7 +1,7 @@
 """Mappings of JSON keys told by lines: operators name keys as they like, but most like the same names.
 
-A key is compared without case and punctuation, by itself or with the keys it lies in: ``remote_addr``, ``remoteAddr`` and
-``remote.addr`` are one. Its values must look like what the name says. Of two keys for one column the better known
+A key is compared without case and punctuation, by itself or with the keys it lies in: ``remote_addr``, ``remoteAddr``
+and ``remote.addr`` are one. Its values must look like what the name says. Of two keys for one column the better known
 name counts, then the one that lies less deep. What less than half of the lines have is left alone: in some logs, the
 client chooses keys.
 """
@@ -31,12 +31,12 @@ def _any(_: str) -> bool:
 
 _NAMES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "time": (
-        "timestamp time ts datetime timeiso8601 iso8601 timelocal msec starttime eventtime logtime date requestreceived",
+        "timestamp time ts datetime timeiso8601 iso8601 timelocal msec starttime eventtime logtime date",
         _TIME.fullmatch,
     ),
     "remote_addr": (
-        "clientip remoteaddr remoteip clientaddr clientaddress sourceip remoteaddress sourceaddress ip client remotehost "
-        "realip addr",
+        "clientip remoteaddr remoteip clientaddr clientaddress sourceip remoteaddress sourceaddress ip client "
+        "remotehost realip addr",
         is_address,
     ),
     "remote_user": ("remoteuser username authuser user", _any),
@@ -55,8 +55,8 @@ _NAMES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
         re.compile(r"[1-9]\d\d").fullmatch,
     ),
     "bytes_sent": (
-        "bodybytessent bytessent responsesize responsebytes responsebodysize responselength sentbytes bytes size length "
-        "contentlength httpresponsebodybytes bytesout",
+        "bodybytessent bytessent responsesize responsebytes responsebodysize responselength sentbytes bytes size "
+        "length contentlength httpresponsebodybytes bytesout",
         re.compile(r"\d*|-").fullmatch,
     ),
     "bytes_received": ("requestlength bytesreceived requestsize requestbytes bytesin", re.compile(r"\d*|-").fullmatch),
@@ -99,7 +99,7 @@ def infer_keys(lines: Sequence[bytes]) -> Format | None:
         places = {
             path: min(order.get(_plain(path[-1]), len(order)), order.get(_plain("".join(path)), len(order)))
             for path, texts in values.items()
-            if 2 * len(texts) >= objects and 2 * sum(bool(fits(text)) for text in texts if text) >= sum(map(bool, texts)) > 0
+            if 2 * len(texts) >= objects and _looks_right([text for text in texts if text], fits)
         }
         best = min(places, key=lambda path: (places[path], len(path), path), default=None)
         if best is not None and places[best] < len(order):
@@ -115,6 +115,10 @@ def infer_keys(lines: Sequence[bytes]) -> Format | None:
         return compile_mapping(mapping)
     except FormatError:  # one key for two columns
         return None
+
+
+def _looks_right(texts: Sequence[str], fits: Callable[[str], Any]) -> bool:
+    return 2 * sum(bool(fits(text)) for text in texts) >= len(texts) > 0
 
 
 def _plain(key: str) -> str:
