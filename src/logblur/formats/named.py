@@ -297,7 +297,8 @@ NAMED: Final[Mapping[str, Callable[[], Format]]] = {
         for form in (
             common, combined, vhost_common, vhost_combined, vhost_combined_without_port, combined_duration,
             nginx_default, nginx_main, ingress_nginx, nginx_proxy_manager, nginx_proxy_manager_standard, iis_w3c,
-            iis_native, cloudfront, aws_alb, aws_elb, aws_nlb, s3, gcs, squid, haproxy_http, varnishncsa, lighttpd, traefik_clf, caddy_clf, envoy, istio,
+            iis_native, cloudfront, aws_alb, aws_elb, aws_nlb, s3, gcs, squid, haproxy_http, varnishncsa, lighttpd,
+            traefik_clf, caddy_clf, envoy, istio,
             tomcat, fastly,
         )
     },
