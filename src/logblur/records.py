@@ -118,6 +118,8 @@ def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes]
         reader = BlockReader(content, segment_size=1 << 62, max_line_bytes=plan.max_line_bytes)
         block = reader.read()
         form = choose(sample(content, block, SAMPLE_BYTES), plan.format)
+        if block and form.follows_fields:
+            block = reader.follow_directives(block)
         latest = int(datetime.now(UTC).timestamp()) * 1_000_000 + _DAY_US
         parser = Parser(
             form,
