@@ -1,0 +1,139 @@
+"""Merging a day that is larger than memory: one range of keys after the other, each made small before the next.
+
+What publishing needs of a group that is too small for a row is only that it goes into the row above. So within a range
+of keys, in which every partial's share is merged, all groups that roll up become one group for each row above them, its
+last key ``(other)`` already. What `release` makes of the rest is what it would have made of the whole.
+"""
+
+from __future__ import annotations
+
+import functools
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from logblur.aggregate.kernels import Counts, gather
+from logblur.aggregate.nested import by_agent
+from logblur.aggregate.partials import lists, people_of, union, unite
+from logblur.aggregate.thresholds import People, Rollup, others
+from logblur.policy.plan import TablePlan
+from logblur.schema import Partial
+
+Cuts = list[tuple[Any, ...]]  # keys, ascending, one fewer than there are ranges; none where there are no groups
+_SAMPLES = 256
+"""Keys of each partial that say where to cut."""
+
+
+def merge_in_ranges(read: Callable[[], Iterable[Partial]], tables: Sequence[TablePlan], ranges: int) -> Partial:
+    """Unite partials of one day as `merge` does, but for groups that `release` would roll up: those are rolled up once.
+
+    Args:
+        read: Gives the partials, at least one, all of one day; called once more than there are ranges. The same ones
+            in the same order each time.
+        tables: The Plan's.
+        ranges: Into how many the groups of a table are cut.
+
+    Returns:
+        A partial of which `release` makes the same rows as of the merged whole.
+
+    Cost:
+        Memory: one partial as it is read, one range of the whole, the people, and of groups that may be published who
+        is in them. Time: each range reads everything anew.
+    """
+    day, people, cuts = _survey(read(), tables, ranges)
+    counted, same = People.of(people), np.arange(people.num_rows, dtype=np.uint32)
+    kept: dict[str, list[pa.Table]] = {table.name: [] for table in tables}
+    above: dict[str, pa.Table] = {}
+    for number in range(ranges):
+        merged = _merged(read(), number, people, cuts)
+        for table in tables:
+            groups, rolled = _condensed(merged.pop(table.name), table, counted)
+            kept[table.name].append(groups)
+            known = above.get(table.name)
+            above[table.name] = rolled if known is None else union(known, rolled, same, same)
+    return Partial(
+        day, people, {name: union(pa.concat_tables(groups), above[name], same, same) for name, groups in kept.items()}
+    )
+
+
+def _survey(
+    partials: Iterable[Partial], tables: Sequence[TablePlan], ranges: int
+) -> tuple[date, pa.Table, dict[str, Cuts]]:
+    """Return the day, all its people, and where each table is cut."""
+    found: Partial | None = None
+    samples: dict[str, Cuts] = {table.name: [] for table in tables}
+    for partial in partials:
+        people = unite(found.people, partial.people)[0] if found else partial.people
+        found = Partial(partial.day, people, {})
+        for table in tables:
+            samples[table.name] += _sample(partial.tables[table.name].select(table.by))
+    if found is None:
+        raise ValueError("nothing to merge")
+    cuts = {name: sorted(keys) for name, keys in samples.items()}
+    return found.day, found.people, {name: _quantiles(keys, ranges) if keys else [] for name, keys in cuts.items()}
+
+
+def _sample(keys: pa.Table) -> Cuts:
+    places = np.linspace(0, keys.num_rows - 1, min(_SAMPLES, keys.num_rows)).astype(np.int64)
+    return list(zip(*(column.to_pylist() for column in keys.take(pa.array(places)).columns), strict=True))
+
+
+def _quantiles(keys: Cuts, ranges: int) -> Cuts:
+    return [keys[len(keys) * number // ranges] for number in range(1, ranges)]
+
+
+def _merged(partials: Iterable[Partial], number: int, people: pa.Table, cuts: dict[str, Cuts]) -> dict[str, pa.Table]:
+    """Return one range of each table, merged; its lists are of numbers into ``people``."""
+    same = np.arange(people.num_rows, dtype=np.uint32)
+    stacks: dict[str, list[tuple[int, pa.Table]]] = {name: [] for name in cuts}
+    for partial in partials:
+        _, _, numbers = unite(people, partial.people)
+        for name, stack in stacks.items():
+            part, rank = _range(partial.tables[name], number, cuts[name], numbers), 0
+            while stack and stack[-1][0] == rank:  # equals with equals, as a counter of bits carries
+                part, rank = union(stack.pop()[1], part, same, same), rank + 1
+            stack.append((rank, part))
+    return {
+        name: functools.reduce(lambda a, b: union(a, b, same, same), [part for _, part in stack])
+        for name, stack in stacks.items()
+    }
+
+
+def _range(groups: pa.Table, number: int, cuts: Cuts, numbers: Counts) -> pa.Table:
+    """Return one range of a partial's table, in buffers of its own, its people by their ``numbers``."""
+    start = _place(groups, cuts[number - 1]) if number and cuts else 0
+    stop = _place(groups, cuts[number]) if number < len(cuts) else groups.num_rows
+    part = groups.slice(start, stop - start).take(pa.array(np.arange(stop - start)))
+    found = lists(part)
+    renamed = people_of(found._replace(members=gather(numbers, found.members)))
+    return part.set_column(part.num_columns - 1, "people", renamed)
+
+
+def _place(groups: pa.Table, key: tuple[Any, ...]) -> int:
+    """Return the first group whose key is no smaller: groups are sorted by their keys."""
+    columns = groups.columns[: len(key)]
+    return bisect_left(range(groups.num_rows), key, key=lambda row: tuple(column[row].as_py() for column in columns))
+
+
+def _condensed(groups: pa.Table, table: TablePlan, people: People) -> tuple[pa.Table, pa.Table]:
+    """Return the groups that may become rows, and what is above those that cannot."""
+    depth, name = len(table.by), table.by[-1]
+    rollup = Rollup(groups, table, people)
+    if by_agent(table) and name == "agent":  # which of them rolls up must be known until the end
+        return groups, groups.slice(0, 0)
+    unfit = rollup.cells(depth).unfit
+    rollup.depth[unfit] = depth - 1
+    cells = rollup.cells(depth - 1)
+    above = groups.take(pa.array(cells.first))
+    for column, values in (
+        (name, others(name, len(cells.first))),
+        ("requests", pa.array(cells.requests)),
+        ("bytes", pa.array(cells.bytes)),
+        ("people", people_of(cells.lists)),
+    ):
+        above = above.set_column(above.schema.get_field_index(column), groups.schema.field(column), values)
+    return groups.filter(pa.array(~unfit)), above
