@@ -103,6 +103,23 @@ KEYS = [
     ("path", "hour"),
     ("agent", "path"),
 ]
+
+
+class Waiting:
+    """Ranges in memory."""
+
+    def __init__(self) -> None:
+        self.parts: dict[int, list[Partial]] = {}
+
+    def put(self, number: int, partial: Partial) -> None:
+        """Keep one."""
+        self.parts.setdefault(number, []).append(partial)
+
+    def take(self, number: int) -> list[Partial]:
+        """Give them back."""
+        return self.parts.pop(number)
+
+
 CUTS = st.tuples(
     st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True), st.integers(2, 4), st.sampled_from([0.6, 1.0])
 )
@@ -121,7 +138,9 @@ def test_in_ranges(
     parts = [[row for row, own in zip(rows, owners, strict=True) if own == owner] for owner in sorted(set(owners))]
     partials = [one(part, plan=plan) for part in parts]
     expected = release(merge(partials), tables)
-    released = release(merge_in_ranges(lambda: iter(partials), tables, ranges), tables)
+    spill = Waiting()
+    released = release(merge_in_ranges(lambda: iter(partials), tables, ranges, spill), tables)
+    assert not spill.parts
     for name, whole in expected.items():
         found = released[name]
         assert whole.rows.equals(found.rows), name
@@ -173,4 +192,4 @@ def test_other_days_and_tables_are_refused() -> None:
         with pytest.raises(ValueError, match="one day"):
             merge(wrong)
     with pytest.raises(ValueError, match="nothing to merge"):
-        merge_in_ranges(lambda: iter(()), TABLES, 2)
+        merge_in_ranges(lambda: iter(()), TABLES, 2, Waiting())

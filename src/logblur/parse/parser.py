@@ -94,8 +94,8 @@ class Parser:
 
     Cost:
         One pass over each block and one over each column asked for; no Python object per line. Scratch of about
-        9 bytes per byte of block at the worst, then `MAX_ROWS` rows and `MAX_TEXT_BYTES` or `MAX_DISTINCT` of texts plus
-        one block.
+        9 bytes per byte of block at the worst, then `MAX_ROWS` rows, `MAX_DISTINCT` texts of `MAX_TEXT_BYTES`, and one
+        block.
         Lines that the format refuses are copied and read again for each alternative it has.
     """
 

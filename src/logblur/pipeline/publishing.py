@@ -82,8 +82,10 @@ class Publishing:
     def _merged(self, record: DayRecord, plan: Plan) -> Partial:
         """Merge a day's partials, range by range where they are too many to be in memory at once."""
         from logblur.aggregate import merge, merge_in_ranges
+        from logblur.dataset.partials import Spill
 
-        ranges = self._state.size_of(record.day) // AT_ONCE + 1
+        state, ranges = self._state, self._state.size(record.day) // AT_ONCE + 1
         if ranges == 1:
-            return merge(list(self._state.read_partials(record.day)))
-        return merge_in_ranges(lambda: self._state.read_partials(record.day), plan.tables, ranges)
+            return merge(list(state.read_partials(record.day)))
+        spill = Spill(state.partials, state.key(record), plan_digest=plan.digest, keys=state.key_source)
+        return merge_in_ranges(lambda: state.read_partials(record.day), plan.tables, ranges, spill)
