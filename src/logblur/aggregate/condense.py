@@ -22,7 +22,7 @@ from logblur.aggregate.kernels import Counts, gather
 from logblur.aggregate.nested import by_agent
 from logblur.aggregate.partials import lists, merge, people_of, union, unite
 from logblur.aggregate.thresholds import People, Rollup, others
-from logblur.policy.plan import TablePlan
+from logblur.policy.plan import TablePlan, of_files
 from logblur.schema import Partial
 
 Cuts = list[tuple[Any, ...]]  # keys, ascending, one fewer than there are ranges; none where there are no groups
@@ -145,9 +145,9 @@ def _place(groups: pa.Table, key: tuple[Any, ...]) -> int:
 def _condensed(groups: pa.Table, table: TablePlan, people: People) -> tuple[pa.Table, pa.Table]:
     """Return the groups that may become rows, and what is above those that cannot."""
     depth, name = len(table.by), table.by[-1]
+    if (by_agent(table) and name == "agent") or of_files(table.where, table.by):
+        return groups, groups.slice(0, 0)  # what rolls up here must be known one by one until the end
     rollup = Rollup(groups, table, people)
-    if by_agent(table) and name == "agent":  # which of them rolls up must be known until the end
-        return groups, groups.slice(0, 0)
     unfit = rollup.cells(depth).unfit
     rollup.depth[unfit] = depth - 1
     cells = rollup.cells(depth - 1)
