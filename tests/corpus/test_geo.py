@@ -71,7 +71,7 @@ def policy(corpus: Path, rule: str, by: str) -> Any:
 RULES = {
     '{ method = "country", country_database = "<Country>" }': '"country"',
     '{ method = "asn", asn_database = "<ASN>", country_database = "<Country>" }': '"country", "asn"',
-    '{ method = "truncate", ipv4_prefix = 8, ipv6_prefix = 32, country_database = "<Country>" }': '"country", "network"',
+    '{ method = "truncate", ipv4_prefix = 8, ipv6_prefix = 32, country_database = "<Country>" }': '"country"',
 }
 
 
