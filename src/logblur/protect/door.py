@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from logblur.periods import Period
 from logblur.policy.plan import Plan
+from logblur.policy.rules import rules_of
 from logblur.protect import kernels
 from logblur.protect.addresses import Addresses, buffers_of, networks
 from logblur.protect.clients import clients
@@ -33,8 +34,7 @@ from logblur.protect.pseudonyms import pseudonyms
 from logblur.protect.queries import kept_parameters
 from logblur.protect.referrers import origins, pages
 from logblur.protect.signals import restricted
-from logblur.schema import KEY_TYPES, NONE, PARSED, TEXT, UNUSUAL, Protected
-from logblur.schema import column as schema_of
+from logblur.schema import NONE, PARSED, UNUSUAL, Protected
 
 TokenKeys = Callable[[date], bytes]
 """The 16 bytes that key a day's tokens, or empty bytes for a day whose rows are to be left out."""
@@ -47,7 +47,7 @@ _EPOCH: Final = date(1970, 1, 1)
 def record_columns(plan: Plan) -> tuple[str, ...]:
     """Return the fields that a plan lets out line by line, as a pseudonym or, with a reason, as they are."""
     said = [name for name, method in plan.methods.items() if method in {"pseudonym", "keep"}]
-    return tuple(name for name in said if name not in KEY_TYPES and schema_of(name).type == TEXT)
+    return tuple(name for name in said if "pseudonym" in rules_of(name))
 
 
 _STATUS: Final[Mapping[str, Callable[[int], str]]] = {
