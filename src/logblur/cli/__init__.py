@@ -15,6 +15,7 @@ import click
 
 from logblur import __version__
 from logblur.cli.ending import ended
+from logblur.cli.filter import filter_
 from logblur.cli.inspect import inspect
 from logblur.cli.policy import policy
 from logblur.cli.run import run
@@ -35,7 +36,7 @@ def logblur() -> None:
     """Raw web access logs in, statistics that may be kept out."""
 
 
-for _command in (run, seal, inspect, policy, notice, record, balance, warm):
+for _command in (run, filter_, seal, inspect, policy, notice, record, balance, warm):
     logblur.add_command(_command)
 
 
