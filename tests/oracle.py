@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -59,6 +59,7 @@ class Table:
     where: str
     by: tuple[str, ...]
     k: int
+    share: float = 0.8
 
 
 def text(raw: bytes | None) -> str | None:
@@ -95,7 +96,8 @@ def _keys(found: re.Match[bytes], local: datetime, vhost: bool, prefixes: tuple[
         path = _path(target)
     status = int(found["status"])
     referrer = _HOST.match(text(found["referer"]) or "")
-    domain, engine = _domain(referrer[1] or None if referrer else None) if has_agent else ("(none)", "(none)")
+    told = _domain(referrer[1] or None if referrer else None) if has_agent else hosts.ABSENT
+    domain, engine, social, answers = told
     host = text(found["host"])
     own = _domain(host if host is not None else site or None)[0]
     keys = {
@@ -108,6 +110,8 @@ def _keys(found: re.Match[bytes], local: datetime, vhost: bool, prefixes: tuple[
         **agent._asdict(),
         "referrer_domain": domain,
         "search_engine": engine,
+        "social_network": social,
+        "ai_service": answers,
         "complete": {200: "yes", 206: "part"}.get(status, "(none)"),
         "network": network,
     }
@@ -122,8 +126,11 @@ def _keys(found: re.Match[bytes], local: datetime, vhost: bool, prefixes: tuple[
             universes.add("page")
             if engine != "(none)":
                 universes.add("search")
-            elif domain not in ("(none)", own):
+            elif domain == own != "(none)":
+                pass
+            elif {domain, social, answers} != {"(none)"}:
                 universes.add("referral")
+                universes.update(name for name, of in (("social", social), ("ai_answers", answers)) if of != "(none)")
     size = 0 if found["bytes"] == b"-" else int(found["bytes"])
     visitor = (address, text(found["agent"]))
     return Hit(local.date(), client, visitor, size, frozenset(universes), keys)
@@ -160,7 +167,7 @@ def _agent(value: str | None) -> agents.Agent:
 
 
 @cache
-def _domain(host: str | None) -> tuple[str, str]:
+def _domain(host: str | None) -> hosts.Host:
     return hosts.ABSENT if host is None else hosts.describe(host)
 
 
@@ -187,22 +194,25 @@ def order(by: Sequence[str], row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def rolled_up(hits: Iterable[Hit], table: Table) -> list[Row]:
-    """The rows of one table of one day that may be published (docs/design.md, section 6), sorted."""
+    """The rows of one table of one day, whatever the other tables are (docs/design.md, section 6), sorted."""
     level: dict[tuple[Any, ...], list[Hit]] = defaultdict(list)
     for one in hits:
         if table.where in one.universes:
             level[tuple(one.keys[c] for c in table.by)].append(one)
-    published: list[tuple[tuple[Any, ...], list[Hit]]] = []
+    published: dict[tuple[Any, ...], list[Hit]] = {}
     for depth in range(len(table.by), -1, -1):
         above: dict[tuple[Any, ...], list[Hit]] = defaultdict(list)
         for keys, members in level.items():
-            if len({m.client for m in members}) >= table.k:
-                published.append((keys, members))
+            if fit(members, table):
+                published[keys] = members
             elif depth:
                 above[keys[: depth - 1]] += members
-            elif published:
-                published.append(((), _absorbed(members, published, table)))
+            else:
+                _absorb(members, published, table)
         level = above
+    if "agent" in table.by and table.where == "all":
+        for agent in ("human", "bot"):
+            _hide(agent, published, table)
     rows = [
         _named(table.by, keys)
         | {
@@ -210,18 +220,42 @@ def rolled_up(hits: Iterable[Hit], table: Table) -> list[Row]:
             "visitors": len({m.visitor for m in members}),
             "bytes": sum(m.bytes for m in members),
         }
-        for keys, members in published
+        for keys, members in published.items()
     ]
     return sorted(rows, key=lambda row: order(table.by, row))
 
 
-def _absorbed(leftover: list[Hit], published: list[tuple[tuple[Any, ...], list[Hit]]], table: Table) -> list[Hit]:
-    """The leftover at the top with the smallest rows it takes, which are no longer published."""
-    while len({m.client for m in leftover}) < table.k:
-        least = min(published, key=lambda e: (len({m.client for m in e[1]}), order(table.by, _named(table.by, e[0]))))
-        published.remove(least)
-        leftover = leftover + least[1]
-    return leftover
+def fit(members: Sequence[Hit], table: Table) -> bool:
+    """Whether a row of these hits may be published: k clients or more, and none who made too much of it."""
+    requests, size = Counter(m.client for m in members), Counter[object]()
+    for m in members:
+        size[m.client] += m.bytes
+    shares = ((max(sums.values(), default=0), sum(sums.values())) for sums in (requests, size))
+    return len(requests) >= table.k and all(float(most) <= table.share * float(total) for most, total in shares)
+
+
+def _smallest(published: Mapping[tuple[Any, ...], list[Hit]], table: Table) -> tuple[Any, ...]:
+    """The keys of the row of fewest clients, the first among equals."""
+    return min(published, key=lambda k: (len({m.client for m in published[k]}), order(table.by, _named(table.by, k))))
+
+
+def _absorb(leftover: list[Hit], published: dict[tuple[Any, ...], list[Hit]], table: Table) -> None:
+    """Let the leftover at the top take the smallest rows, as many as it takes; all are gone where that is too few."""
+    leftover = list(leftover)
+    while published and not fit(leftover, table):
+        leftover += published.pop(_smallest(published, table))
+    if fit(leftover, table):
+        published[()] = leftover
+
+
+def _hide(agent: str, published: dict[tuple[Any, ...], list[Hit]], table: Table) -> None:
+    """Where the rolled-up clients of an agent are too few, move its smallest row up to them."""
+    place = table.by.index("agent")
+    own = {keys: members for keys, members in published.items() if len(keys) > place and keys[place] == agent}
+    others = (m for keys, members in published.items() if len(keys) <= place for m in members)
+    if own and 0 < len({m.client for m in others if m.keys["agent"] == agent}) < table.k:
+        least = _smallest(own, table)
+        published[least[:place]] = published.get(least[:place], []) + published.pop(least)
 
 
 def _named(by: Sequence[str], keys: tuple[Any, ...]) -> Row:
@@ -229,10 +263,55 @@ def _named(by: Sequence[str], keys: tuple[Any, ...]) -> Row:
     return other | dict(zip(by, keys, strict=False))
 
 
+WITHIN = {
+    "all": (),
+    "human": ("all",),
+    "bot": ("all",),
+    "page": ("all", "human"),
+    "download": ("all", "human"),
+    "error": ("all", "human"),
+    "search": ("all", "human", "page"),
+    "referral": ("all", "human", "page"),
+}
+"""Universe -> the universes that it is a part of, the largest first."""
+
+
+def nested(found: Mapping[str, list[Row]], hits: Sequence[Hit], wanted: Sequence[Table]) -> dict[str, list[Row]]:
+    """The tables of one day, without the rows of those by which too few could be found by subtracting."""
+
+    def clients(where: str, without: Iterable[str] = ()) -> int:
+        return len({h.client for h in hits if where in h.universes and not h.universes & set(without)})
+
+    shown = {t.where for t in wanted if found[t.name]}
+    for t in wanted:
+        if t.where == "all" and "agent" in t.by and found[t.name]:
+            told = Counter(h.keys["agent"] for h in hits)
+            for row in found[t.name]:
+                told[row["agent"]] -= row["requests"]
+            if not told["human"] or not told["bot"]:  # rows of this table add up to them
+                shown |= {"human", "bot"}
+    for parent in ("all", "human", "page"):
+        k = max((t.k for t in wanted if parent in (t.where, *WITHIN[t.where]) or t.where in WITHIN[parent]), default=0)
+        while parent in shown:
+            inside = [u for u in WITHIN if u in shown and parent in WITHIN[u]]
+            direct = [u for u in inside if not set(WITHIN[u]) & set(inside)]
+            if not direct or not 0 < clients(parent, direct) < k:
+                break
+            least = min(direct, key=clients)
+            shown -= {least, *(u for u in WITHIN if least in WITHIN[u])}
+    return {t.name: found[t.name] if t.where in shown else [] for t in wanted}
+
+
 def tables(hits: Sequence[Hit], wanted: Sequence[Table]) -> dict[tuple[str, str], list[Row]]:
     """Every table-day: (table, day) -> rows."""
-    days = sorted({one.day for one in hits})
-    return {(t.name, day.isoformat()): rolled_up([h for h in hits if h.day == day], t) for t in wanted for day in days}
+    days: dict[date, list[Hit]] = defaultdict(list)
+    for one in hits:
+        days[one.day].append(one)
+    return {
+        (name, day.isoformat()): rows
+        for day, of_day in sorted(days.items())
+        for name, rows in nested({t.name: rolled_up(of_day, t) for t in wanted}, of_day, wanted).items()
+    }
 
 
 def published(out: Path) -> dict[tuple[str, str], list[Row]]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from logblur.errors import InputError
 from logblur.parse import Parser
 from logblur.parse.detect import SAMPLE_BYTES, choose, rank
-from logblur.protect.paths import kinds
+from logblur.protect.detect import kinds
 from logblur.schema import FINDINGS, PARSED, Block, Category, Parsed, Reason, metadata_of
 from logblur.sources.blocks import BlockReader, sample
 from logblur.sources.find import find_logs

@@ -87,12 +87,13 @@ def _schema(plan: Plan) -> pl.Schema:
     return pl.Schema(kinds)
 
 
-def _fields(wanted: Sequence[str]) -> set[str]:
+def _fields(wanted: Sequence[str], plan: Plan) -> set[str]:
     """Return the parsed columns that these columns are made of."""
     fields = {"time"} | ({"bytes_sent"} if "bytes" in wanted else set()) | set(wanted) & set(RECORD_COLUMNS)
     for name in set(wanted) & set(KEY_TYPES):
         fields |= {"referer_host" if field == "referer" else field for field in YIELDS[name]}
-    return fields
+    fields |= {"query"} if "path" in fields else set()
+    return (fields | (plan.signals.fields if plan.signals else set())) & set(plan.fields)
 
 
 def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes], rows: int) -> Iterator[pl.DataFrame]:
@@ -111,11 +112,17 @@ def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes]
         return out
 
     with open_log(log) as content:
-        reader = BlockReader(content, segment_size=1 << 62)
+        reader = BlockReader(content, segment_size=1 << 62, max_line_bytes=plan.max_line_bytes)
         block = reader.read()
         form = choose(sample(content, block, SAMPLE_BYTES), plan.format)
         latest = int(datetime.now(UTC).timestamp()) * 1_000_000 + _DAY_US
-        parser = Parser(form, sorted(_fields(wanted) & set(plan.fields)), latest_us=latest, local=plan.log_zone)
+        parser = Parser(
+            form,
+            sorted(_fields(wanted, plan)),
+            latest_us=latest,
+            max_line_bytes=plan.max_line_bytes,
+            local=plan.log_zone,
+        )
         while block:
             parser.feed(block)
             if parser.rows >= rows:

@@ -70,6 +70,8 @@ FINDINGS: Final[Mapping[str, Category]] = {
     "email": Category.CONTACT,
     "phone": Category.CONTACT,
     "code": Category.MASTER,
+    "name": Category.MASTER,
+    "vat": Category.CONTRACT,
     "iban": Category.CONTRACT,
     "card": Category.CONTRACT,
     "number": Category.CONTRACT,
@@ -137,7 +139,8 @@ KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
     **dict.fromkeys(
         (
             "site", "method", "status", "status_class", "path", "agent", "device", "os", "os_major", "browser",
-            "browser_major", "bot", "bot_class", "referrer_domain", "search_engine", "complete", "network",
+            "browser_major", "bot", "bot_class", "referrer_domain", "search_engine", "social_network",
+            "ai_service", "complete", "network",
         ),
         pa.string(),
     ),
@@ -153,7 +156,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "method": "request method of RFC 9110, and PATCH; `(unusual)` any other; `(none)` for what is no request",
     "status": "status of the response, such as `404`",
     "status_class": "class of the status, such as `4xx`",
-    "path": "path without query; what varies or is personal is a word in braces, as `{number}`; `(none)`: no request",
+    "path": "path, with what the policy keeps of the query; what varies or is personal is a word in braces; "
+    "`(none)`: no request",
     "agent": "`human` or `bot`; a missing user agent is a bot's, but where the format logs none all lines are human",
     "device": "`desktop`, `mobile`, `tablet`, `tv`, `console`; `(none)` where the user agent does not tell; an iPad "
     "whose browser calls itself a Mac is a desktop",
@@ -168,6 +172,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "`feed`, `library`, `scanner`, `other`",
     "referrer_domain": "registrable domain of the referring page, such as `example.org`",
     "search_engine": "search engine that the visit came from, such as `Google`",
+    "social_network": "social network, forum or messenger that the visit came from, such as `Mastodon`",
+    "ai_service": "service that answers in its own words, or assistant, that the visit came from, such as `ChatGPT`",
     "complete": "`yes`: status 200, the whole file; `part`: status 206, a piece of it",
     "network": "network of the client by the policy's prefix, such as `192.0.0.0/16`; `(none)` where it is no address",
     "requests": "lines of the log",
@@ -190,16 +196,20 @@ class Universe(IntEnum):
     DOWNLOAD = 3
     PAGE = 4  # no referrer, or one of the site itself
     PAGE_SEARCH = 5  # from a search engine
-    PAGE_REFERRAL = 6  # from another site that is no search engine
+    PAGE_REFERRAL = 6  # from another site that is none of these
+    PAGE_SOCIAL = 7  # from a social network
+    PAGE_ANSWERS = 8  # from a service that answers in its own words
 
 
 UNIVERSES: Final[Mapping[str, frozenset[Universe]]] = {
     "all": frozenset(Universe),
     "human": frozenset(Universe) - {Universe.BOT},
     "bot": frozenset({Universe.BOT}),
-    "page": frozenset({Universe.PAGE, Universe.PAGE_SEARCH, Universe.PAGE_REFERRAL}),
+    "page": frozenset(part for part in Universe if part >= Universe.PAGE),
     "search": frozenset({Universe.PAGE_SEARCH}),
-    "referral": frozenset({Universe.PAGE_REFERRAL}),
+    "referral": frozenset({Universe.PAGE_REFERRAL, Universe.PAGE_SOCIAL, Universe.PAGE_ANSWERS}),
+    "social": frozenset({Universe.PAGE_SOCIAL}),
+    "ai_answers": frozenset({Universe.PAGE_ANSWERS}),
     "download": frozenset({Universe.DOWNLOAD}),
     "error": frozenset({Universe.ERROR}),
 }
@@ -280,6 +290,10 @@ class Protected:
         return f"Protected(rows={self.batch.num_rows})"
 
 
+PERSON: Final = pa.struct([("person", pa.uint32()), ("requests", pa.uint32()), ("bytes", pa.int64())])
+"""What a group of a partial knows of a person: its row of the people, and what it adds to the group."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Partial:
     """The private, mergeable aggregate of some rows of one day.
@@ -287,9 +301,9 @@ class Partial:
     Attributes:
         day: The day in the policy's zone.
         people: ``visitor`` uint64, ``client`` uint64: the distinct pairs of tokens, sorted by client, then visitor;
-            a person is a row of it.
-        tables: By table name: the key columns, ``requests`` int64, ``bytes`` int64, ``people`` list<uint32>
-            (distinct rows of `people`, ascending), one row a group, keys distinct, sorted by them.
+            a person is a row of it. ``parts`` uint16: bit n is set where a line of the person is in `Universe` n.
+        tables: By table name: the key columns, ``requests`` int64, ``bytes`` int64, ``people`` list of `PERSON`
+            (distinct and ascending), one row a group, keys distinct, sorted by them.
     """
 
     day: date

@@ -59,13 +59,16 @@ def simulate(
         Returns counts. OUT and state lie in a folder that this user alone can enter and that is gone afterwards. The
         counts are not held against thresholds: they are for whoever holds the logs.
     """
-    visitor = policy.visitor.model_copy(update={"publish": "open"})
+    update = {
+        "visitor": policy.visitor.model_copy(update={"publish": "open"}),
+        "input": policy.input.model_copy(update={"delete_logs": False}),
+    }
     with tempfile.TemporaryDirectory(prefix="logblur-") as folder:
         out = Path(folder) / "out"
         summary = run(
             list(logs),
             out,
-            policy=policy.model_copy(update={"visitor": visitor}),
+            policy=policy.model_copy(update=update),
             state=Path(folder) / "state",
             workers=workers,
             format=format,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from logblur.errors import LogblurError
 
@@ -28,6 +29,14 @@ class TableSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """What went because it need not be kept any more: published days past their retention, and names of raw logs."""
+
+    days: tuple[date, ...] = ()
+    logs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What a run did. Counts only: no value of a line.
 
@@ -44,6 +53,7 @@ class Summary:
         formats: Logs read, by format.
         tables: What was published, by table.
         logs: Logs given; ``logs_known`` of them held nothing new.
+        removed: What went, because its retention was over or, by the policy, because all of it is counted and sealed.
         errors: Of logs that failed; all others are counted.
     """
 
@@ -60,4 +70,5 @@ class Summary:
     tables: Mapping[str, TableSummary]
     logs: int
     logs_known: int
+    removed: Removed
     errors: tuple[LogblurError, ...]

@@ -103,6 +103,7 @@ def test_the_line_becomes_what_the_table_says(tmp_path: Path) -> None:
     unsaid = {name: value for name, value in row.items() if name not in said}
     assert unsaid == {
         "site": "(none)", "status_class": "2xx", "os_major": "10 or 11", "bot": "(none)", "bot_class": "(none)",
+        "social_network": "(none)", "ai_service": "(none)",
         "complete": "yes", "bytes": 5120,
     }  # fmt: skip
     published = " ".join(map(str, row.values()))

@@ -44,7 +44,12 @@ def test_the_wheel_holds_what_it_needs(wheel: Path) -> None:
             assert archive.read(f"logblur/policy/configs/{name}") == content
     source = PROJECT / "src" / "logblur"
     code = {f"logblur/{path.relative_to(source).as_posix()}" for path in source.rglob("*.py")}
-    data = {"logblur/py.typed", "logblur/classify/engines.toml", "logblur/classify/bots.toml"}
+    data = {
+        "logblur/py.typed",
+        "logblur/classify/referrers.toml",
+        "logblur/classify/names.txt",
+        "logblur/classify/bots.toml",
+    }
     assert code | data <= names
     about = {name for name in names if ".dist-info/" in name}
     assert any(name.endswith("licenses/LICENSE") for name in about)

@@ -174,7 +174,7 @@ def test_without_the_protector_the_token_is_found(
         monkeypatch.setattr(door, protector, lambda found, **_: pa.array([same] * len(found.family), pa.string()))
     else:
         home = paths if protector == "template" else door
-        monkeypatch.setattr(home, protector, lambda texts: pc.fill_null(texts, "(none)").cast(pa.string()))
+        monkeypatch.setattr(home, protector, lambda *given: pc.fill_null(given[0], "(none)").cast(pa.string()))
     out = publish(tmp_path, lines(TOKENS))
     found = {token for token, _, _ in search.found(TOKENS.values(), search.readable(out))}
     assert {TOKENS[name] for name in seen} <= found
@@ -189,7 +189,7 @@ def test_a_removed_value_stays_in_a_dictionary_page() -> None:
     data = sink.getvalue().to_pybytes()
     assert b"qremovedwacholder" not in data  # compressed: searching the file proves nothing
     places = {place for _, _, place in search.found(["qremovedwacholder"], search.parquet(data))}
-    assert "dictionary page c" in places
+    assert "dictionary page of c" in places
     assert search.found(["qremovedwacholder"], [("file", data)]) == set()
 
 
@@ -205,7 +205,7 @@ def test_the_search_reads_every_page(version: str, codec: str) -> None:
             table, sink, compression=codec, data_page_version=version, use_dictionary=dictionary, data_page_size=4096
         )
         hits = search.found([words[0], words[1700], words[-1]], search.parquet(sink.getvalue().to_pybytes()))
-        pages = {(token, place) for token, _, place in hits if "page a" in place}
+        pages = {(token, place) for token, _, place in hits if "page of a" in place}
         assert len(pages) == 3
 
 

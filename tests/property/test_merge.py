@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
@@ -13,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logblur.aggregate import aggregate, merge, release
-from logblur.policy.plan import Plan, TablePlan
+from logblur.policy.plan import TablePlan
 from logblur.schema import Partial, Protected
+from tests.plans import plan_of
 
-UTC = ZoneInfo("UTC")
 MEASURES = ("requests", "visitors", "bytes")
 TABLES = (
     TablePlan("traffic", "all", ("hour", "method"), MEASURES, 2),
     TablePlan("pages", "page", ("site", "path"), MEASURES, 3),
     TablePlan("errors", "error", ("path",), MEASURES, 2),
 )
-PLAN = Plan("test", "0" * 64, {}, (), (), TABLES, (), 16, 32, UTC, UTC, "", "auto", 0.05, timedelta(2), "open")
+PLAN = plan_of(*TABLES)
 
 Row = tuple[Any, ...]
 """date, universe, bytes, visitor, client, hour, method, site, path."""
@@ -106,16 +104,18 @@ def test_commutative(a: list[Row], b: list[Row]) -> None:
 @settings(deadline=None)  # kernels compile on their first call
 @given(st.lists(ONE_DAY, min_size=1, max_size=20), st.integers(2, 5))
 def test_idempotent_people(rows: list[Row], times: int) -> None:
-    """Merging a partial with itself adds requests and bytes and no person."""
+    """Merging a partial with itself adds requests and bytes, in all and of each person, and no person."""
     single = one(rows)
     merged = merge([single] * times)
     assert single.people.equals(merged.people)
     for name, table in single.tables.items():
-        assert table.column("people").equals(merged.tables[name].column("people"))
-        for measure in ("requests", "bytes"):
-            assert [n * times for n in table.column(measure).to_pylist()] == merged.tables[name].column(
-                measure
-            ).to_pylist()
+        for once, more in zip(table.to_pylist(), merged.tables[name].to_pylist(), strict=True):
+            for of_once, of_more in ((once, more), *zip(once["people"], more["people"], strict=True)):
+                assert of_once.get("person") == of_more.get("person")
+                assert [n * times for n in (of_once["requests"], of_once["bytes"])] == [
+                    of_more["requests"],
+                    of_more["bytes"],
+                ]
 
 
 @settings(deadline=None)  # kernels compile on their first call

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logblur.aggregate import Released, aggregate, merge, release
-from logblur.policy.plan import Plan, TablePlan
+from logblur.policy.plan import TablePlan
 from logblur.schema import NONE, OTHER, UNIVERSES, Partial, Protected
+from tests.plans import plan_of
 
 Key = tuple[Any, ...]
 BY = ("hour", "site", "path")
-UTC = ZoneInfo("UTC")
+SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,32 @@ class Row:
     key: Key
     universe: int = 4
 
+    def value(self, name: str) -> Any:
+        """The key of this name; the agent is told by the universe."""
+        return ("human" if self.universe else "bot") if name == "agent" else self.key[BY.index(name)]
+
 
 @dataclass
 class Cell:
-    """What the reference knows of a group."""
+    """What the reference knows of a group: requests and bytes of each client, its visitors."""
 
-    requests: int = 0
-    size: int = 0
-    clients: set[int] = field(default_factory=set)
+    requests: Counter[int] = field(default_factory=Counter)
+    sizes: Counter[int] = field(default_factory=Counter)
     visitors: set[int] = field(default_factory=set)
+    agents: dict[str, set[int]] = field(default_factory=lambda: {"human": set(), "bot": set()})
 
     def add(self, other: Cell) -> None:
         """Unite with another cell."""
-        self.requests += other.requests
-        self.size += other.size
-        self.clients |= other.clients
+        self.requests.update(other.requests)
+        self.sizes.update(other.sizes)
         self.visitors |= other.visitors
+        for agent, clients in other.agents.items():
+            self.agents[agent] |= clients
+
+    def fit(self, k: int, share: float) -> bool:
+        """Whether it has k clients, and none who makes too much of it."""
+        sums = (self.requests, self.sizes)
+        return len(self.requests) >= k and all(max(of.values()) <= share * of.total() for of in sums)
 
 
 def in_key_order(key: Key) -> tuple[tuple[bool, Any], ...]:
@@ -61,27 +71,41 @@ def others(names: Sequence[str]) -> Key:
     return tuple(None if name == "hour" else OTHER for name in names)
 
 
-def reference(rows: Sequence[Row], by: Sequence[str], k: int) -> dict[Key, Cell]:
-    """DESIGN section 6, word for word."""
+def reference(rows: Sequence[Row], table: TablePlan) -> dict[Key, Cell]:
+    """docs/design.md, section 6, word for word, but for what other tables make of it."""
+    by, k, share = table.by, table.min_clients, table.max_client_share
     level: dict[Key, Cell] = {}
     for row in rows:
-        cell = Cell(1, row.size, {row.client}, {row.visitor})
-        level.setdefault(tuple(row.key[BY.index(name)] for name in by), Cell()).add(cell)
+        agents: dict[str, set[int]] = {"human": set(), "bot": set()}
+        agents[row.value("agent")].add(row.client)
+        cell = Cell(Counter({row.client: 1}), Counter({row.client: row.size}), {row.visitor}, agents)
+        level.setdefault(tuple(map(row.value, by)), Cell()).add(cell)
     published: dict[Key, Cell] = {}
     for depth in reversed(range(len(by))):
         above: dict[Key, Cell] = {}
         for key, cell in level.items():
-            if len(cell.clients) >= k:
+            if cell.fit(k, share):
                 published[key] = cell
             else:
                 above.setdefault(key[:depth] + others(by[depth:]), Cell()).add(cell)
         level = above
+
+    def smallest(cells: dict[Key, Cell]) -> Key:
+        return min(cells, key=lambda key: (len(cells[key].requests), in_key_order(key)))
+
     for key, leftover in level.items():
-        while len(leftover.clients) < k and published:
-            smallest = min(published, key=lambda key: (len(published[key].clients), in_key_order(key)))
-            leftover.add(published.pop(smallest))
-        if len(leftover.clients) >= k:
+        while not leftover.fit(k, share) and published:
+            leftover.add(published.pop(smallest(published)))
+        if leftover.fit(k, share):
             published[key] = leftover
+    if table.where == "all" and "agent" in by:
+        place = by.index("agent")
+        for agent in ("human", "bot"):
+            own = {key: cell for key, cell in published.items() if key[place] == agent}
+            hidden = {c for key, cell in published.items() if key[place] == OTHER for c in cell.agents[agent]}
+            if own and 0 < len(hidden) < k:
+                key = smallest(own)
+                published.setdefault(key[:place] + others(by[place:]), Cell()).add(published.pop(key))
     return published
 
 
@@ -97,6 +121,7 @@ def protected(rows: Sequence[Row], tokens: Sequence[int] = ()) -> Protected:
         "bytes": pa.array([row.size for row in rows], pa.int64()),
         "visitor": pa.array([token(row.visitor) for row in rows], pa.uint64()),
         "client": pa.array([token(row.client) for row in rows], pa.uint64()),
+        "agent": pa.array([row.value("agent") for row in rows], pa.string()).dictionary_encode(),
         "hour": pa.array([row.key[0] for row in rows], pa.int8()),
         "site": pa.array([row.key[1] for row in rows], pa.string()).dictionary_encode(),
         "path": pa.array([row.key[2] for row in rows], pa.string()).dictionary_encode(),
@@ -104,16 +129,9 @@ def protected(rows: Sequence[Row], tokens: Sequence[int] = ()) -> Protected:
     return Protected(pa.RecordBatch.from_pydict(columns), 0)
 
 
-def plan_of(*tables: TablePlan) -> Plan:
-    """A plan of these tables; nothing else of it matters here."""
-    return Plan(
-        "test", "0" * 64, {}, (), (), tables, ("remote_addr",), 16, 32, UTC, UTC, "", "auto", 0.05, timedelta(2), "open"
-    )
-
-
-def table_of(by: Sequence[str] = BY, k: int = 2, where: str = "all") -> TablePlan:
-    """A table named t."""
-    return TablePlan("t", where, tuple(by), ("requests", "visitors", "bytes"), k)
+def table_of(by: Sequence[str] = BY, k: int = 2, where: str = "all", share: float = 1.0) -> TablePlan:
+    """A table named t; one client may make all of it, where nothing else is said."""
+    return TablePlan("t", where, tuple(by), ("requests", "visitors", "bytes"), k, share)
 
 
 def released(rows: Sequence[Row], table: TablePlan, tokens: Sequence[int] = ()) -> Released:
@@ -125,7 +143,7 @@ def released(rows: Sequence[Row], table: TablePlan, tokens: Sequence[int] = ()) 
 def as_rows(cells: dict[Key, Cell]) -> list[tuple[Any, ...]]:
     """The cells as the published rows that they should be."""
     return [
-        (*key, cells[key].requests, len(cells[key].visitors), cells[key].size)
+        (*key, cells[key].requests.total(), len(cells[key].visitors), cells[key].sizes.total())
         for key in sorted(cells, key=in_key_order)
     ]
 
@@ -150,9 +168,12 @@ ROWS = st.lists(
 )
 TABLES = st.builds(
     table_of,
-    by=st.sampled_from([BY, ("site", "path"), ("path",), ("hour",), ("site", "hour"), ("hour", "path", "site")]),
+    by=st.sampled_from(
+        [BY, ("site", "path"), ("path",), ("hour", "agent", "site"), ("site", "hour"), ("agent", "path", "site")]
+    ),
     k=st.integers(2, 6),
-    where=st.sampled_from(["all", "human", "page"]),
+    where=st.sampled_from(["all", "all", "human", "page"]),
+    share=st.sampled_from([0.3, 0.5, SHARE, 1.0]),
 )
 TOKENS = st.lists(st.integers(0, 2**64 - 1) | st.sampled_from([0, 1, 2**64 - 1]), min_size=13, max_size=13, unique=True)
 
@@ -165,7 +186,7 @@ def test_release_equals_reference(rows: list[Row], table: TablePlan, tokens: lis
         assert aggregate(protected(rows), plan_of(table)) == []
         return
     inside = [row for row in rows if row.universe in UNIVERSES[table.where]]
-    expected = reference(inside, table.by, table.min_clients)
+    expected = reference(inside, table)
     found = released(rows, table, tokens)
 
     assert as_rows(expected) == [tuple(row.values()) for row in found.rows.to_pylist()]
@@ -173,18 +194,21 @@ def test_release_equals_reference(rows: list[Row], table: TablePlan, tokens: lis
     assert len(inside) == found.requests
     assert len({row.client for row in inside}) == found.clients
     carrying = [cell for key, cell in expected.items() if OTHER in key or None in key]
-    assert sum(cell.requests for cell in carrying) == found.rolled_up
+    assert sum(cell.requests.total() for cell in carrying) == found.rolled_up
 
 
 @settings(deadline=None)  # kernels compile on their first call
 @given(ROWS, TABLES)
 def test_conserved(rows: list[Row], table: TablePlan) -> None:
-    """Requests and bytes of a table that publishes rows add up to its universe's; it does from k clients on."""
+    """Requests and bytes of a table that publishes rows add up to its universe's. It does where all may be one row."""
     if not rows:
         return
     inside = [row for row in rows if row.universe in UNIVERSES[table.where]]
     found = released(rows, table)
-    enough = len({row.client for row in inside}) >= table.min_clients
+    whole = Cell()
+    for row in inside:
+        whole.add(Cell(Counter({row.client: 1}), Counter({row.client: row.size})))
+    enough = bool(inside) and whole.fit(table.min_clients, table.max_client_share)
 
     assert enough == (found.rows.num_rows > 0)
     if enough:
@@ -294,6 +318,38 @@ def test_rolled_up_hour_is_null_and_last() -> None:
     found = released(rows, table_of(("site", "hour"), 3)).rows
     assert found.column("hour").to_pylist() == [0, 23, None]
     assert pa.int8() == found.column("hour").type
+
+
+def test_one_client_that_makes_too_much_of_a_row() -> None:
+    """A row of many clients, one of whom makes more than the share of requests or bytes, rolls up as a small one."""
+    crowd = [*rows_of(range(1, 9), (0, "a", "/")), *rows_of(range(9), (0, "a", "/x"))]
+    heavy = [Row(0, 0, 1, (0, "a", "/"))] * 33
+    large = [Row(0, 0, 33, (0, "a", "/"))]
+    table = table_of(k=3, share=0.8)
+    for odd, requests, size in ((heavy, 50, 50), (large, 18, 50)):
+        found = released([*crowd, *odd], table)
+        assert [tuple(row.values()) for row in found.rows.to_pylist()] == [(None, OTHER, OTHER, requests, 9, size)]
+        assert released([*crowd, *odd[:-1]], table).rows.num_rows == 2
+        shown = replace(table, measures=("visitors",))
+        assert released([*crowd, *odd], shown).rows.num_rows == 2
+
+
+def test_a_client_of_many_visitors_makes_too_much() -> None:
+    """It is the client that counts: its requests add up over its agents, and over the rows that roll up."""
+    rows = [Row(0, 100 + n, 1, (0, "a", f"/{n}")) for n in range(90)] + rows_of(range(1, 10), (0, "a", "/"))
+    (row,) = released(rows + rows_of(range(1, 20), (0, "a", "/x")), table_of(("path",), 5, share=0.8)).rows.to_pylist()
+    assert (row["path"], row["visitors"]) == (OTHER, 109)
+    assert released(rows, table_of(("path",), 5, share=0.8)).rows.num_rows == 0
+
+
+def test_a_leftover_absorbs_until_nobody_makes_too_much_of_it() -> None:
+    """At the top a leftover absorbs what it takes, the smallest first; a day that one client makes is empty."""
+    rows = [row for n in range(9) for row in rows_of(range(1, 4 + n), (0, "a", f"/{n}"))]
+    heavy = [Row(0, 0, 1, (0, "a", "~"))] * 50
+    found = released([*rows, *heavy], table_of(("path",), 2, share=0.8))
+    assert found.rows.column("path").to_pylist() == [OTHER, "/4", "/5", "/6", "/7", "/8"]
+    assert found.rows.column("requests").to_pylist()[0] == 50 + 3 + 4 + 5 + 6
+    assert released([*rows, *heavy * 6], table_of(("path",), 2, share=0.8)).rows.num_rows == 0
 
 
 def test_measures_come_in_the_order_asked_for() -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import date, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from tests.plans import plan_of
 
 from logblur.aggregate import aggregate, merge, release
-from logblur.policy.plan import Plan, TablePlan
+from logblur.policy.plan import TablePlan
 from logblur.schema import KEY_TYPES, UNIVERSES, Protected
 
-UTC = ZoneInfo("UTC")
 MEASURES = ("requests", "visitors", "bytes")
 TABLES = (
     TablePlan("traffic", "all", ("hour", "agent", "method"), MEASURES, 5),
@@ -30,11 +29,6 @@ SIZES = {
     "agent": 2, "method": 6, "site": 3, "path": 900, "status": 12, "referrer_domain": 700, "network": 300,
     "search_engine": 9, "bot": 20,
 }  # fmt: skip
-
-
-def plan_of(*tables: TablePlan) -> Plan:
-    """A plan of these tables; nothing else of it matters here."""
-    return Plan("test", "0" * 64, {}, (), (), tables, (), 16, 32, UTC, UTC, "", "auto", 0.05, timedelta(2), "open")
 
 
 def batch_of(rows: int, seed: int = 1, days: int = 1) -> pa.RecordBatch:
@@ -65,8 +59,11 @@ def test_aggregate_equals_polars(rows: int) -> None:
     assert sorted(frame["date"].unique().to_list()) == [(p.day - date(1970, 1, 1)).days for p in partials]
     for partial in partials:
         of_day = frame.filter(pl.col("date") == (partial.day - date(1970, 1, 1)).days)
-        people = pl.DataFrame(partial.people.to_pydict(), {"visitor": pl.UInt64, "client": pl.UInt64})
-        assert of_day.select("visitor", "client").unique().sort("client", "visitor").equals(people)
+        people = pl.DataFrame(
+            partial.people.to_pydict(), {"visitor": pl.UInt64, "client": pl.UInt64, "parts": pl.UInt16}
+        )
+        bit = (2 ** pl.col("universe").cast(pl.Int64)).unique().sum().cast(pl.UInt16)
+        assert of_day.group_by("visitor", "client").agg(parts=bit).sort("client", "visitor").equals(people)
         for table in TABLES:
             found = partial.tables[table.name]
             assert [pa.field(name, KEY_TYPES[name]) for name in table.by] == list(found.schema)[: len(table.by)]
@@ -78,7 +75,8 @@ def test_aggregate_equals_polars(rows: int) -> None:
                 .agg(
                     requests=pl.len().cast(pl.Int64),
                     bytes=pl.col("bytes").sum(),
-                    people=pl.struct("client", "visitor").unique().sort(),
+                    people=pl.struct("client", "visitor"),
+                    sizes=pl.col("bytes"),
                 )
                 .sort(table.by)
             )
@@ -87,7 +85,13 @@ def test_aggregate_equals_polars(rows: int) -> None:
                 == found.drop_columns("people").to_pydict()
             )
             pairs = partial.people.select(["client", "visitor"]).to_pylist()
-            assert expected["people"].to_list() == [[pairs[p] for p in group] for group in found["people"].to_pylist()]
+            for lines, sizes, group in zip(expected["people"], expected["sizes"], found["people"], strict=True):
+                by_person: dict[tuple[int, int], list[int]] = {}
+                for line, size in zip(lines, sizes, strict=True):
+                    by_person.setdefault((line["client"], line["visitor"]), []).append(size)
+                assert [(p, len(s), sum(s)) for p, s in sorted(by_person.items())] == [
+                    (tuple(pairs[one["person"]].values()), one["requests"], one["bytes"]) for one in group.as_py()
+                ]
 
 
 def test_released_equals_polars() -> None:

@@ -39,7 +39,15 @@ def test_columns_are_only_added() -> None:
     )
     found = classify(given, site="", memory=Memory())
     assert found.select(given.schema.names).equals(given)
-    added = [*Agent._fields, "referrer_domain", "search_engine", "own_domain", "file_kind"]
+    added = [
+        *Agent._fields,
+        "referrer_domain",
+        "search_engine",
+        "social_network",
+        "ai_service",
+        "own_domain",
+        "file_kind",
+    ]
     assert found.schema.names == [*given.schema.names, *added]
     for name in added:
         assert found.schema.field(name).type == pa.dictionary(pa.int32(), pa.string())

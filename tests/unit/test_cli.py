@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
+from datetime import date
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -20,6 +22,7 @@ from logblur.cli.ending import ended
 from logblur.cli.run import summary_lines
 from logblur.cli.words import printable, say
 from logblur.policy import load_policy
+from logblur.summary import Removed
 
 SECRET = "192.0.2.77 secret"
 
@@ -76,6 +79,26 @@ def test_signals(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "logblur: interrupted\nlogblur: terminated\n"
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_was_swallowed_comes_again(number: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """A signal that comes while an object is freed, where no exception gets out, ends the command all the same."""
+
+    class Freed:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
+            signal.sigtimedwait([], 0.1)
+
+    @click.command()
+    def wait() -> None:
+        Freed()
+        for _ in range(100):
+            time.sleep(0.1)
+
+    assert ended(wait, []) == code
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert capsys.readouterr().err in ("logblur: interrupted\n", "logblur: terminated\n")
+
+
 def test_words_cannot_command_a_terminal() -> None:
     """Escape sequences, changes of writing direction and bytes that are no text become visible."""
     assert printable("a\x1b[2Jb\n") == r"a\x1b[2Jb\x0a"
@@ -97,7 +120,7 @@ def summary(**changes: Any) -> Any:
         "lines": 1_000_000, "rows": 999_990, "rejects": {"bad time": 7, "trailing": 3}, "directives": 0,
         "no_address": 4, "late": 0, "waiting": 1, "bytes_read": 240_000_000, "seconds": 1.5, "formats": {"combined": 2},
         "tables": {"pages": SimpleNamespace(days=2, rows=120, requests=5000, rolled_up=250)}, "logs": 3,
-        "logs_known": 1, "errors": (),
+        "logs_known": 1, "removed": Removed(), "errors": (),
     }  # fmt: skip
     return SimpleNamespace(**facts | changes)
 
@@ -110,6 +133,10 @@ def test_the_summary_tells_what_was_done_and_what_was_refused() -> None:
                  "4 lines whose client is no address"):  # fmt: skip
         assert fact in text
     assert "late" not in text
+    assert "gone" not in text
+    gone = "\n".join(summary_lines(summary(removed=Removed((date(2026, 5, 17),), ("a.log",)))))
+    assert "1 days past their retention are gone" in gone
+    assert "a.log is gone" in gone
 
 
 def test_a_summary_of_nothing() -> None:

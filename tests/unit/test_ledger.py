@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logblur import durable
-from logblur.dataset.identity import HEAD_SIZE, FileStat, Identity
+from logblur.dataset.identity import HEAD_SIZE, FileStat, Head, Identity
 from logblur.dataset.ledger import NEW_LOG, Ledger, LogRecord
 from logblur.dataset.partials import PartialFile
 from logblur.errors import OutputError, PolicyError
@@ -38,14 +38,15 @@ class Bytes:
         return self.data[:n]
 
     def tail(self, offset: int) -> bytes:
-        """Return the bytes before an offset."""
-        return self.data[max(0, offset - 4096) : offset]
+        """Return the bytes before an offset; none where the log is shorter."""
+        return self.data[max(0, offset - 4096) : offset] if offset <= len(self.data) else b""
 
 
 def lines(size: int, seed: int = 0) -> bytes:
-    """Return a log of its own for each seed."""
-    text = f"{seed:08}{random.Random(seed).randbytes(size // 2).hex()}"
-    return text[: size // 2 * 2].encode() + b"\n"
+    """Return lines of 40 bytes, other ones for each seed."""
+    text = bytearray(f"{seed:08}{random.Random(seed).randbytes(size // 2).hex()}"[: size // 2 * 2].encode())
+    text[39::40] = b"\n" * len(text[39::40])
+    return bytes(text) + b"\n"
 
 
 @pytest.fixture
@@ -69,10 +70,15 @@ def count(
 ) -> LogRecord | None:
     """Commit the bytes of a log from where it is known to."""
     content, stop = Bytes(data), len(data) if stop is None else stop
+    head, log = Head.of(content), log or ledger.find(content)
+    marks = ledger.marks(head, log.offset)
+    for at in range(log.offset, stop, 9973):
+        marks(at, memoryview(data)[at : min(at + 9973, stop)])
     return ledger.commit(
-        log or ledger.find(content),
-        head=content.head(HEAD_SIZE),
+        log,
+        head=head,
         tail=content.tail(stop),
+        marks=marks.take(stop),
         new_offset=stop,
         partials=[PartialFile(name, DAY, 1) for name in files],
         rejects={Reason.BAD_TIME: 2},
@@ -140,12 +146,73 @@ def test_of_several_points_the_furthest_is_taken(ledger: Ledger) -> None:
     assert ledger.find(Bytes(data[:12_000])).offset == 10_000
 
 
-def test_a_log_shorter_than_what_is_known_is_another(ledger: Ledger) -> None:
-    """A log that ends before every point of a known one has not been counted to any of them: it is another log."""
+@pytest.mark.parametrize(
+    "cut", [30, 40, 319, 320, 321, 5000, HEAD_SIZE - 9, HEAD_SIZE, HEAD_SIZE + 1, 90_000, 163_840, 199_999]
+)
+@pytest.mark.parametrize("points", [[], [40], [20_000, 110_000]])
+def test_an_older_copy_is_known_wherever_it_ends(ledger: Ledger, cut: int, points: list[int]) -> None:
+    """A copy that was made before the log was counted holds nothing new, though no point is where it ends."""
+    data = lines(200_000)
+    for stop in (*points, len(data)):
+        count(ledger, data[:stop])
+    found = ledger.find(Bytes(data[:cut]))
+    assert found.older == (cut >= (40 if 40 in points else 320))  # a few lines alone are no evidence
+    assert not ledger.find(Bytes(data)).older
+
+
+@pytest.mark.parametrize("at", [100, 5000, HEAD_SIZE + 20_000, 150_000])
+def test_a_log_that_goes_another_way_is_no_older_copy(ledger: Ledger, at: int) -> None:
+    """A log that differs from a known one before its own end is counted, from the last point that both share."""
+    data = lines(200_000)
+    count(ledger, data[:40])
+    count(ledger, data)
+    other = data[: at // 40 * 40] + lines(40_000, 1)
+    found = ledger.find(Bytes(other))
+    assert (found.offset, found.older) == (40, False)
+    count(ledger, other)
+    assert ledger.find(Bytes(other)).offset == len(other)
+    assert ledger.find(Bytes(data)).offset == len(data)
+
+
+def test_a_copy_that_went_another_way_shows_when_it_has_grown(ledger: Ledger) -> None:
+    """Behind the head a copy is compared at each sixteenth KiB: one that differs since then waits for the next."""
     data = lines(200_000)
     count(ledger, data)
-    assert ledger.find(Bytes(data[:100_000])) == NEW_LOG
-    assert ledger.find(Bytes(data[:-1])) == NEW_LOG
+    other = data[:100_000] + lines(100, 1)
+    assert ledger.find(Bytes(other)).older
+    assert ledger.find(Bytes(other + lines(16 << 10, 2))) == NEW_LOG
+
+
+def test_a_line_too_long_for_marks_fits_any(ledger: Ledger) -> None:
+    """Where bytes were skipped there is no mark, and the marks around them still tell."""
+    data = lines(HEAD_SIZE) + b"x" * 100_000 + lines(100_000, 1)
+    head, marks = Head.of(Bytes(data)), ledger.marks(Head.of(Bytes(data)), 0)
+    marks(0, memoryview(data)[: HEAD_SIZE + 1])
+    marks(HEAD_SIZE + 100_001, memoryview(data)[HEAD_SIZE + 100_001 :])
+    stop = len(data)
+    tail = Bytes(data).tail(stop)
+    taken = marks.take(stop)
+    ledger.commit(NEW_LOG, head=head, tail=tail, marks=taken, new_offset=stop, partials=[], rejects={}, late={})
+    assert ledger.find(Bytes(data[:-5000])).older
+    assert not ledger.find(Bytes(data[: HEAD_SIZE + 100_001] + lines(100_000, 2))).older
+
+
+HEADER = b"#Software: Example\n#Date: 2026-05-17 00:00:00\n#Fields: date time c-ip\n"
+
+
+def test_header_lines_do_not_make_logs_one(ledger: Ledger) -> None:
+    """Of a log only what stands behind its header lines tells what it is; with other header lines it is the same."""
+    one, two = lines(3000, 1), lines(3000, 2)
+    record = count(ledger, HEADER + one)
+    assert record is not None
+    assert record.offset == len(HEADER + one)
+    assert ledger.find(Bytes(HEADER + two)) == NEW_LOG
+    assert ledger.find(Bytes(HEADER)) == NEW_LOG
+    assert ledger.find(Bytes(HEADER + one)).offset == len(HEADER + one)
+    assert ledger.find(Bytes(one + two)).offset == len(one)
+    assert ledger.find(Bytes(b"#Another: header\n" + one + b"#again\n")).offset == 17 + len(one)
+    with pytest.raises(ValueError, match="has bytes"):
+        count(ledger, HEADER)
 
 
 def test_an_older_copy_stays_known_after_the_log_grew(ledger: Ledger) -> None:
@@ -247,7 +314,7 @@ def test_late_lines_are_counted_by_day(ledger: Ledger) -> None:
         data = Bytes(lines(50, seed))
         stop = len(data.data)
         ledger.commit(
-            NEW_LOG, head=data.data, tail=data.tail(stop), new_offset=stop, partials=[], rejects={}, late={DAY: 3}
+            NEW_LOG, head=Head.of(data), tail=data.tail(stop), new_offset=stop, partials=[], rejects={}, late={DAY: 3}
         )
     assert (ledger.late(), ledger.rejects(), ledger.dirty_days()) == ({DAY: 6}, {}, [])
 
@@ -294,11 +361,11 @@ def test_a_file_is_unchanged_only_if_nothing_of_it_changed(ledger: Ledger) -> No
     """A file that was remembered need not be opened, until its size, time or inode differs."""
     file = FileStat("/var/log/\udcff.log", 10, 20, 30)
     assert not ledger.unchanged(file)
-    ledger.remember([file])
+    ledger.remember(file)
     assert ledger.unchanged(file)
     for other in (("x", 10, 20, 30), (file.name, 11, 20, 30), (file.name, 10, 21, 30), (file.name, 10, 20, 31)):
         assert not ledger.unchanged(FileStat(*other))
-    ledger.remember([FileStat(file.name, 11, 20, 30)])
+    ledger.remember(FileStat(file.name, 11, 20, 30))
     assert not ledger.unchanged(file)
 
 
@@ -307,7 +374,7 @@ def test_the_file_holds_no_name_and_no_byte_of_a_log(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite", IDENTITY)
     opened(ledger, plan="planted-plan")
     count(ledger, b"planted-line " * 500 + b"\n", files=("a",))
-    ledger.remember([FileStat("/home/planted-name/access.log", 1, 2, 3)])
+    ledger.remember(FileStat("/home/planted-name/access.log", 1, 2, 3))
     for end in (lambda: None, ledger.close):
         end()
         data = b"".join(path.read_bytes() for path in tmp_path.iterdir())

@@ -13,6 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logblur.protect import paths
+from logblur.protect.detect import patterns
+from logblur.protect.detect.numbers import luhn
 from logblur.protect.paths import LONGEST, template
 
 
@@ -198,7 +200,7 @@ def iban(body: str, country: str) -> str:
 
 def card(body: str) -> str:
     """Return a card's number with the right last digit."""
-    return next(body + last for last in "0123456789" if paths._luhn(body + last))
+    return next(body + last for last in "0123456789" if luhn(body + last))
 
 
 EMAILS = st.builds(
@@ -260,7 +262,7 @@ def test_no_planted_secret_stays(data: st.DataObject, secret: str, place: str) -
 
 def test_the_check_above_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the treatment of segments the planted secret is found, also where it was encoded."""
-    monkeypatch.setattr(paths, "_settled", lambda segments: segments)
+    monkeypatch.setattr(paths, "swept", lambda *given: given[0])
     (found,) = templates("/u/alice%2540example.com")
     assert any("alice@example.com" in form for form in forms(found))
 
@@ -304,7 +306,7 @@ def test_what_looks_simple_holds_nothing_else(path: str) -> None:
     """Treating every segment as if it could hold anything changes no template: the quick way out misses nothing."""
     quick = templates(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "_COMPLEX", "")
+        patch.setattr(patterns, "COMPLEX", "")
         assert quick == templates(path)
 
 

@@ -124,6 +124,10 @@ def test_fields_stand_in_the_order_of_the_schema() -> None:
         ("min_clients = 10", "min_clients = 1", "table[0].min_clients", "(table 'traffic')"),
         ("min_clients = 10", "min_clients = 1001", "table[0].min_clients", "1000"),
         ("min_clients = 10", "min_client = 10", "table[0].min_clients", "missing"),
+        ("min_clients = 10", "min_clients = 10\nmax_client_share = 0", "table[0].max_client_share", "greater than 0"),
+        ("min_clients = 10", "min_clients = 10\nmax_client_share = 1.1", "table[0].max_client_share", "less than"),
+        ("min_clients = 10", "min_clients = 10\nmax_client_share = 0.81", "table[0].max_client_share", "say why"),
+        ("min_clients = 10", "min_clients = 10\nmax_client_share = 1", "table[0].max_client_share", "say why"),
         ('by = ["site", "path"]', "by = []", "table[1].by", "empty"),
         ('by = ["site", "path"]', 'by = ["site", "site"]', "table[1].by", "twice"),
         ('by = ["site", "path"]', 'by = ["site", "pth"]', "table[1].by", "did you mean 'path'"),
@@ -150,7 +154,9 @@ def test_errors_name_the_key(old: str, new: str, path: str, says: str) -> None:
 
 
 def test_a_reason_allows_what_can_be_defended() -> None:
-    """With a reason an operator may keep more: finer networks, and a raw address for records."""
+    """With a reason an operator may keep more: finer networks, a raw address for records, rows of one client."""
+    share = AUDIENCE.replace("min_clients = 10", 'min_clients = 10\nmax_client_share = 1\nreason = "own proxy"', 1)
+    assert [t.max_client_share for t in resolve(decode(share.encode())).tables] == [1, *[0.8] * 8]
     finer = AUDIENCE.replace("ipv4_prefix = 16, ipv6_prefix = 32", 'ipv4_prefix = 28, ipv6_prefix = 56, reason = "own"')
     plan = resolve(decode(finer.encode()))
     assert (plan.ipv4_prefix, plan.ipv6_prefix) == (28, 56)

@@ -14,6 +14,7 @@ import logblur
 from logblur.cli import main
 from logblur.policy import Policy, load_policy
 from logblur.policy.diff import SUBJECTS, TOLD, Change, diff
+from logblur.policy.explain import MEANS
 from logblur.policy.load import builtin_text, decode
 from logblur.policy.resolve import resolve
 from logblur.policy.rules import Fields, rules_of
@@ -30,21 +31,25 @@ AUDIENCE = builtin_text("audience")
         ('"25 months"', '"2 years"', Change("kept for", "25 months", "2 years", "less")),
         ('seal_after = "2 days"', 'seal_after = "1 week"', Change("keys of a day live", "2 days", "1 week", "more")),
         ('"legitimate-interests"', '"contract"', Change("legal basis", "legitimate-interests", "contract", "other")),
-        ("[input]", "recipients = []\n[input]", Change("recipients", "(not said)", "nobody", "other")),
+        ("[input]", "recipients = []\n[input]", Change("recipients", "(not said)", "none", "other")),
         ("[input]", 'recipients = ["a"]\n[input]', Change("recipients", "(not said)", "a", "more")),
         ("[input]", "[controller]\nname = 'b'\n[input]", Change("controller, name", "(not said)", "b", "other")),
         (
             'publish = "open"', 'publish = "sealed"',
             Change("a day is published", "with every run until it is sealed", "once", "less"),
         ),
-        ('by = ["network"]', 'by = ["network", "os"]', Change("table networks, by", "network", "network, os", "more")),
+        ('by = ["bot_class", "bot"]', 'by = ["bot"]', Change("table bots, by", "bot_class, bot", "bot", "less")),
+        (
+            "min_clients = 10", "min_clients = 10\nmax_client_share = 0.5",
+            Change("table traffic, share of one client", "0.8", "0.5", "less"),
+        ),
         (
             '{ method = "family" }', '{ method = "family", purpose = "repair" }',
             Change("browsers and devices, purpose", "audience measurement", "repair", "other"),
         ),
         (
-            'where = "bot"', 'where = "all"',
-            Change("table bots counts", "requests made by bots", "every parsed line", "other"),
+            'where = "referral"', 'where = "download"',
+            Change("table referrers counts", MEANS["referral"], MEANS["download"], "other"),
         ),
     ],
 )  # fmt: skip

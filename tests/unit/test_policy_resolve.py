@@ -66,6 +66,45 @@ def test_strict() -> None:
     assert plan.methods["remote_addr"] == "drop"
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "shared"),
+    [
+        (table("all", ("status",)), table("error", ("status", "path")), "status"),
+        (table("error", ("path",)), table("all", ("status_class",)), "status"),
+        (table("page", ("search_engine",)), table("page", ("referrer_domain",)), "referer"),
+        (table("page", ("search_engine",)), table("search", ("path",)), "referer"),
+        (table("page", ("site", "path")), table("page", ("path",)), "path"),
+        (table("all", ("hour",)), table("bot", ("hour",)), "time"),
+        (table("all", ("agent",)), table("all", ("method", "agent")), "user_agent"),
+        (table("all", ("os",)), table("page", ("path",)), "user_agent"),
+    ],
+)
+def test_overlapping_tables_of_dependent_keys_are_refused(a: dict, b: dict, shared: str) -> None:
+    """Two tables of one universe, or one within the other, cannot tell the same field: the error names both."""
+    fields = {"time": "hour", "host": "keep", "method": "keep", "path": "template", "status": "keep"}
+    fields |= {"referer": "domain", "user_agent": "family"}
+    for first, second in ((a, b), (b, a)):
+        with pytest.raises(PolicyError, match=f"tables 'one' and 'two' .* both tell {shared}") as refused:
+            resolve(policy(fields, table=[first | {"name": "one"}, second | {"name": "two"}]))
+        assert refused.value.path == "table[1]"
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (table("error", ("status",)), table("page", ("status",))),
+        (table("all", ("agent", "method")), table("bot", ("bot",))),
+        (table("page", ("os",)), table("page", ("referrer_domain",))),
+        (table("human", ("os",)), table("page", ("path",))),
+    ],
+)
+def test_tables_that_say_nothing_of_each_other_stand(a: dict, b: dict) -> None:
+    """Tables that are apart, or whose keys come from different fields, are allowed."""
+    fields = {"time": "hour", "method": "keep", "path": "template", "status": "keep", "referer": "domain"}
+    plan = resolve(policy(fields | {"user_agent": "family"}, table=[a | {"name": "one"}, b | {"name": "two"}]))
+    assert len(plan.tables) == 2
+
+
 @given(
     fields=st.fixed_dictionaries({}, optional={name: st.sampled_from(methods) for name, methods in METHODS.items()}),
     visitor=st.lists(st.sampled_from(["remote_addr", "user_agent"]), min_size=1, unique=True),

@@ -44,6 +44,7 @@ PLAN = Plan(
     site="",
     format="auto",
     max_rejects=0.05,
+    max_line_bytes=64 << 10,
     seal_after=timedelta(days=2),
     publish="open",
 )

@@ -62,7 +62,7 @@ def column(*texts: str | None) -> pa.DictionaryArray:
 
 def signals(consent: Any = (), objection: Any = ()) -> Signals:
     """Return conditions alone."""
-    return Signals(consent, objection, {}, (), 0, 0)
+    return Signals(consent, objection, {}, (), 0, 0, ())
 
 
 @pytest.mark.parametrize(

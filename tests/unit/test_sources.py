@@ -237,6 +237,18 @@ def test_an_expansion_bomb_is_refused(tmp_path: Path) -> None:
     assert caught.value.offset < 80 << 20
 
 
+@pytest.mark.parametrize("kind", ["plain", *ARCHIVES])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_refused_with_what_to_do(tmp_path: Path, kind: str, encoding: str) -> None:
+    """Text in UTF-16, as PowerShell writes it, is told by its byte order mark, in an archive too."""
+    path = tmp_path / "access.log"
+    text = ("\ufeff" + "192.0.2.7 - -\n" * 9).encode(encoding)
+    path.write_bytes(ARCHIVES.get(kind, bytes)(text))
+    with pytest.raises(InputError, match="UTF-16; write it as UTF-8") as caught, open_log(Log(path)) as content:
+        content.head(100)
+    assert "192" not in str(caught.value)
+
+
 def test_archives_that_ask_for_much_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Headers that ask for a window of a gigabyte, or for more than xz may have, are errors."""
     path = tmp_path / "log"

@@ -19,6 +19,7 @@ import pytest
 
 from logblur import durable
 from logblur.dataset import state as state_module
+from logblur.dataset.identity import Head
 from logblur.dataset.ledger import NEW_LOG
 from logblur.dataset.manifest import load, manifest_path
 from logblur.dataset.partials import write_partial
@@ -62,7 +63,7 @@ def count(state: State, data: bytes = b"a line\n", day: date = DAY) -> str:
     partial = Partial(day, pa.table({"visitor": token, "client": token}), {})
     file = write_partial(state.partials, partial, key, plan_digest="p", keys=fixed_keys)
     done = state.ledger.commit(
-        NEW_LOG, head=data, tail=data, new_offset=len(data), partials=[file], rejects={}, late={}
+        NEW_LOG, head=Head(0, data), tail=data, new_offset=len(data), partials=[file], rejects={}, late={}
     )
     assert done is not None
     return file.name

@@ -6,14 +6,15 @@ group, says whether a pair is new. Going through the people in ascending order a
 and sorted lists are merged side by side.
 
 Everything is linear in its input, whatever the values are. A person, a visitor and a client are dense ids from 0, a
-group is an int32. "CSR" is a pair of arrays: the members of group g, distinct and ascending, are
-``members[offsets[g]:offsets[g + 1]]``. Loops that append do so without a branch: they write always and step where the
-element is wanted, since which rows are wanted cannot be predicted (up to 3 times faster).
+group is an int32. `Lists` says who is in each group and with how much: the members of group g, distinct and
+ascending, are ``members[offsets[g]:offsets[g + 1]]``, with their requests and bytes beside them. Since people are
+sorted by client, the members of one client lie side by side. Loops that append do so without a branch: they write
+always and step where the element is wanted, since which rows are wanted cannot be predicted (up to 3 times faster).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +24,26 @@ from logblur.jit.intrinsics import fold_multiply, prefetch
 
 U = np.uint64
 Array = npt.NDArray[Any]
-Members = npt.NDArray[np.uint32]
+Counts = npt.NDArray[np.uint32]
+Parts = npt.NDArray[np.uint16]
+MOST: Final = (1 << 32) - 1  # requests of one person in one group; what is more counts as this
 _DIGIT = 11  # bits a pass of the radix sort: 2048 counters stay in the first cache
 _AHEAD = 128  # rows whose slots are asked for together; hides the latency of tables larger than the caches
+
+
+class Lists(NamedTuple):
+    """The people of each group, as a compressed sparse row matrix of (group, person).
+
+    Attributes:
+        offsets: Where the list of each group begins, and the end.
+        members: The person, ascending within a group.
+        requests, bytes: What is of this person in this group; requests at most `MOST`.
+    """
+
+    offsets: Ints
+    members: Counts
+    requests: Counts
+    bytes: Ints
 
 
 @kernel
@@ -139,69 +157,80 @@ def extend(keys: Codes, codes: Codes, rows: Codes, ranks: Codes, size: int) -> N
 
 
 @kernel
-def total(keys: Codes, rows: Codes, sizes: Ints, groups: int) -> tuple[Ints, Ints, Codes]:
-    """Return the rows of each group, the sum of their sizes, and one row that is in it."""
-    requests, sums, example = np.zeros(groups, np.int64), np.zeros(groups, np.int64), np.zeros(groups, np.int32)
-    for place in range(len(keys)):
-        key = keys[place]
-        requests[key] += 1
-        sums[key] += sizes[rows[place]]
-        example[key] = rows[place]
-    return requests, sums, example
+def collect(keys: Codes, people: Codes, requests: Counts, sizes: Ints, groups: int) -> tuple[Lists, Codes]:
+    """Return the lists of each group, and a place where it occurs, from rows or pairs whose people ascend.
 
-
-@kernel
-def collect(keys: Codes, people: Codes, groups: int) -> tuple[Ints, Members]:
-    """Return the distinct people of each group as CSR, from (group, person) pairs whose people ascend."""
-    offsets, last = np.zeros(groups + 2, np.int64), np.full(groups, -1, np.int32)
-    kept_keys, kept_people, count = np.empty(len(keys), np.int32), np.empty(len(keys), np.uint32), 0
+    What stands at a place (a key, a person, its requests and bytes) adds to one pair; the pair is new where the last
+    person of its group was another. One pass counts the pairs, another fills them where they belong.
+    """
+    offsets, last, example = np.zeros(groups + 2, np.int64), np.full(groups, -1, np.int32), np.zeros(groups, np.int32)
     for place in range(len(keys)):
         key, person = keys[place], people[place]
-        new = last[key] != person
+        offsets[key + 2] += last[key] != person
         last[key] = person
-        kept_keys[count], kept_people[count] = key, person
-        count += new
-        offsets[key + 2] += new
     # counted two places ahead, filled one place ahead: what is left is where each group starts
     for key in range(groups):
         offsets[key + 2] += offsets[key + 1]
-    members = np.empty(count, np.uint32)
-    for place in range(count):
-        key = kept_keys[place]
-        members[offsets[key + 1]] = kept_people[place]
-        offsets[key + 1] += 1
-    return offsets[: groups + 1], members
+        last[key] = -1
+    count = offsets[groups + 1]
+    members, counts, sums = np.empty(count, np.uint32), np.zeros(count, np.uint32), np.zeros(count, np.int64)
+    for place in range(len(keys)):
+        key, person = keys[place], people[place]
+        end = offsets[key + 1] + (last[key] != person)
+        offsets[key + 1], last[key], example[key] = end, person, place
+        members[end - 1] = person
+        counts[end - 1] = min(np.int64(counts[end - 1]) + np.int64(requests[place]), MOST)
+        sums[end - 1] += sizes[place]
+    return Lists(offsets[: groups + 1], members, counts, sums), example
 
 
 @kernel
-def transpose(offsets: Ints, members: Members, targets: Codes, count: int) -> tuple[Codes, Codes]:
-    """Return the pairs of CSR lists as `collect` takes them: (group, person), by person of ``count`` many.
+def total(offsets: Ints, values: Array) -> Ints:
+    """Return the sum of the values of each group."""
+    sums = np.zeros(len(offsets) - 1, np.int64)
+    for group in range(len(sums)):
+        for at in range(offsets[group], offsets[group + 1]):
+            sums[group] += np.int64(values[at])
+    return sums
+
+
+@kernel
+def transpose(lists: Lists, targets: Codes, count: int) -> tuple[Codes, Codes, Counts, Ints]:
+    """Return the pairs of lists as `collect` takes them, by person of ``count`` many.
 
     ``targets`` renames the groups; the same target may come twice for a person, and -1 leaves a group out.
     """
     starts = np.zeros(count + 2, np.int64)
     for group in range(len(targets)):
         if targets[group] >= 0:
-            for at in range(offsets[group], offsets[group + 1]):
-                starts[np.int64(members[at]) + 2] += 1
+            for at in range(lists.offsets[group], lists.offsets[group + 1]):
+                starts[np.int64(lists.members[at]) + 2] += 1
     for person in range(count):
         starts[person + 2] += starts[person + 1]
     keys, people = np.empty(starts[count + 1], np.int32), np.empty(starts[count + 1], np.int32)
+    requests, sizes = np.empty(starts[count + 1], np.uint32), np.empty(starts[count + 1], np.int64)
     for group in range(len(targets)):
         if targets[group] >= 0:
-            for at in range(offsets[group], offsets[group + 1]):
-                member = np.int64(members[at])
+            for at in range(lists.offsets[group], lists.offsets[group + 1]):
+                member = np.int64(lists.members[at])
                 place = starts[member + 1]
                 keys[place], people[place] = targets[group], member
+                requests[place], sizes[place] = lists.requests[at], lists.bytes[at]
                 starts[member + 1] += 1
-    return keys, people
+    return keys, people, requests, sizes
 
 
 @kernel
-def merge_people(a: tuple[Words, Words], b: tuple[Words, Words]) -> tuple[Words, Words, Members, Members]:
-    """Return the union of two sorted lists of distinct pairs of words, and where each pair of a and of b is in it."""
-    (ax, ay), (bx, by) = a, b
-    xs, ys = np.empty(len(ax) + len(bx), np.uint64), np.empty(len(ax) + len(bx), np.uint64)
+def merge_people(
+    a: tuple[Words, Words, Parts], b: tuple[Words, Words, Parts]
+) -> tuple[Words, Words, Parts, Counts, Counts]:
+    """Return the union of two sorted lists of people, and where each of a and of b is in it.
+
+    A person is two words, distinct within a list, and the parts it was seen in, as bits.
+    """
+    (ax, ay, az), (bx, by, bz) = a, b
+    most = len(ax) + len(bx)
+    xs, ys, zs = np.empty(most, np.uint64), np.empty(most, np.uint64), np.zeros(most, np.uint16)
     map_a, map_b = np.empty(len(ax), np.uint32), np.empty(len(bx), np.uint32)
     i, j, count = np.int64(0), np.int64(0), np.int64(0)
     while i < len(ax) or j < len(bx):
@@ -209,41 +238,54 @@ def merge_people(a: tuple[Words, Words], b: tuple[Words, Words]) -> tuple[Words,
         from_b = i == len(ax) or (j < len(bx) and (bx[j] < ax[i] or (bx[j] == ax[i] and by[j] <= ay[i])))
         if from_a:
             xs[count], ys[count], map_a[i] = ax[i], ay[i], count
+            zs[count] |= az[i]
         if from_b:
             xs[count], ys[count], map_b[j] = bx[j], by[j], count
+            zs[count] |= bz[j]
         i, j, count = i + from_a, j + from_b, count + 1
-    return xs[:count].copy(), ys[:count].copy(), map_a, map_b
+    return xs[:count].copy(), ys[:count].copy(), zs[:count].copy(), map_a, map_b
 
 
 @kernel
-def merge_lists(
-    offsets_a: Ints, members_a: Members, from_a: Codes, offsets_b: Ints, members_b: Members, from_b: Codes
-) -> tuple[Ints, Members]:
-    """Return CSR lists, each the union of list ``from_a[group]`` of a and ``from_b[group]`` of b; -1 is no list."""
-    offsets, members = np.zeros(len(from_a) + 1, np.int64), np.empty(len(members_a) + len(members_b), np.uint32)
+def merge_lists(a: Lists, map_a: Counts, from_a: Codes, b: Lists, map_b: Counts, from_b: Codes) -> Lists:
+    """Return lists, each the union of list ``from_a[group]`` of a and ``from_b[group]`` of b; -1 is no list.
+
+    The maps, ascending, rename the people of a and of b.
+    """
+    offsets, most = np.zeros(len(from_a) + 1, np.int64), len(a.members) + len(b.members)
+    members, requests, sizes = np.empty(most, np.uint32), np.empty(most, np.uint32), np.empty(most, np.int64)
     count = np.int64(0)
     for group in range(len(from_a)):
         i, end_i, j, end_j = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
         if from_a[group] >= 0:
-            i, end_i = offsets_a[from_a[group]], offsets_a[from_a[group] + 1]
+            i, end_i = a.offsets[from_a[group]], a.offsets[from_a[group] + 1]
         if from_b[group] >= 0:
-            j, end_j = offsets_b[from_b[group]], offsets_b[from_b[group] + 1]
-        while i < end_i and j < end_j:
-            x, y = members_a[i], members_b[j]
-            members[count] = min(x, y)
+            j, end_j = b.offsets[from_b[group]], b.offsets[from_b[group] + 1]
+        while i < end_i or j < end_j:
+            x = np.int64(map_a[a.members[i]]) if i < end_i else MOST
+            y = np.int64(map_b[b.members[j]]) if j < end_j else MOST
+            members[count] = x if x < y else y
+            ours, theirs, of_ours, of_theirs = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+            if x <= y:
+                ours, of_ours = np.int64(a.requests[i]), a.bytes[i]
+            if y <= x:
+                theirs, of_theirs = np.int64(b.requests[j]), b.bytes[j]
+            both = ours + theirs
+            requests[count], sizes[count] = both if both < MOST else MOST, of_ours + of_theirs
             i, j, count = i + (x <= y), j + (y <= x), count + 1
-        for at in range(i, end_i):
-            members[count] = members_a[at]
-            count += 1
-        for at in range(j, end_j):
-            members[count] = members_b[at]
-            count += 1
         offsets[group + 1] = count
-    return offsets, members[:count].copy()
+    return Lists(offsets, members[:count].copy(), requests[:count].copy(), sizes[:count].copy())
 
 
 @kernel
-def count_distinct(offsets: Ints, members: Members, ids: Codes, count: int) -> Ints:
+def mark(ids: Codes, parts: npt.NDArray[np.int8], seen: Parts) -> None:
+    """Set, in place, the bit of the part that each row is in, for its person."""
+    for row in range(len(ids)):
+        seen[ids[row]] |= np.uint16(1) << np.uint16(parts[row])
+
+
+@kernel
+def count_distinct(offsets: Ints, members: Counts, ids: Codes, count: int) -> Ints:
     """Return how many different ``ids`` (of ``count`` many) the members of each group have."""
     counts, last = np.zeros(len(offsets) - 1, np.int64), np.full(count, -1, np.int32)
     for group in range(len(offsets) - 1):
@@ -254,3 +296,50 @@ def count_distinct(offsets: Ints, members: Members, ids: Codes, count: int) -> I
             last[one] = group
         counts[group] = distinct
     return counts
+
+
+@kernel
+def survey(lists: Lists, client: Codes) -> tuple[Ints, Ints, Ints]:
+    """Return for each group its distinct clients, and the most requests and the most bytes that one client has."""
+    groups = len(lists.offsets) - 1
+    clients, most, largest = np.zeros(groups, np.int64), np.zeros(groups, np.int64), np.zeros(groups, np.int64)
+    for group in range(groups):
+        last, requests, size = np.int32(-1), np.int64(0), np.int64(0)
+        for at in range(lists.offsets[group], lists.offsets[group + 1]):
+            one = client[lists.members[at]]
+            if one != last:
+                clients[group] += 1
+                last, requests, size = one, np.int64(0), np.int64(0)
+            requests += np.int64(lists.requests[at])
+            size += lists.bytes[at]
+            most[group], largest[group] = max(most[group], requests), max(largest[group], size)
+    return clients, most, largest
+
+
+@kernel
+def absorb(
+    lists: Lists, groups: Ints, ends: Ints, client: Codes, k: int, share_of_requests: float, share_of_bytes: float
+) -> int:
+    """Return how many unions of groups, the first ones, have k clients together and none with too large a share.
+
+    Union number n is ``groups[ends[n - 1]:ends[n]]``. What is returned is at least 1, and one more than there are
+    where all together do not do.
+    """
+    clients = np.int64(0)
+    requests, sizes = np.zeros(len(client) + 1, np.int64), np.zeros(len(client) + 1, np.int64)
+    all_requests, all_sizes, most, largest = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    begin = np.int64(0)
+    for number in range(len(ends)):
+        for place in range(begin, ends[number]):
+            for at in range(lists.offsets[groups[place]], lists.offsets[groups[place] + 1]):
+                one = client[lists.members[at]]
+                clients += requests[one] == 0
+                requests[one] += np.int64(lists.requests[at])
+                sizes[one] += lists.bytes[at]
+                all_requests += np.int64(lists.requests[at])
+                all_sizes += lists.bytes[at]
+                most, largest = max(most, requests[one]), max(largest, sizes[one])
+        begin = ends[number]
+        if clients >= k and most <= share_of_requests * all_requests and largest <= share_of_bytes * all_sizes:
+            return number + 1
+    return len(ends) + 1

@@ -15,12 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.aggregate.kernels import (
-    Members,
+    Counts,
+    Lists,
+    Parts,
     arrange,
     collect,
     extend,
     gather,
     intern,
+    mark,
     merge_lists,
     merge_people,
     order_of,
@@ -29,7 +32,7 @@ from logblur.aggregate.kernels import (
 )
 from logblur.jit import Codes, Ints, Words
 from logblur.policy.plan import Plan, TablePlan
-from logblur.schema import KEY_TYPES, UNIVERSES, Partial, Protected, Universe
+from logblur.schema import KEY_TYPES, PERSON, UNIVERSES, Partial, Protected, Universe
 
 SEEDS: Final[Words] = np.frombuffer(secrets.token_bytes(16), np.uint64) | np.uint64(1)
 """Of the hash tables of this process. No result depends on them."""
@@ -101,11 +104,12 @@ def merge(partials: Sequence[Partial]) -> Partial:
     return partials[0]
 
 
-def lists(table: pa.Table) -> tuple[Ints, Members]:
-    """Return the ``people`` of a partial's table as CSR: (offsets, members)."""
+def lists(table: pa.Table) -> Lists:
+    """Return the ``people`` of a partial's table as the kernels take them."""
     people = whole(table.column("people"))
     lengths = pc.list_value_length(people).to_numpy(zero_copy_only=False)
-    return np.append(0, np.cumsum(lengths, dtype=np.int64)), people.flatten().to_numpy()
+    offsets = np.append(0, np.cumsum(lengths, dtype=np.int64))
+    return Lists(offsets, *(child.to_numpy() for child in people.flatten().flatten()))
 
 
 def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -146,62 +150,64 @@ class _Column:
 
 
 def _of_day(day: date, batch: pa.RecordBatch, columns: Mapping[str, _Column], tables: Sequence[TablePlan]) -> Partial:
-    ids, people = _people(batch.column("visitor").to_numpy(), batch.column("client").to_numpy())
     parts, sizes = batch.column("universe").to_numpy(), batch.column("bytes").to_numpy()
+    ids, people = _people(batch.column("visitor").to_numpy(), batch.column("client").to_numpy(), parts)
     grouped: dict[str, pa.Table] = {}
     for where in dict.fromkeys(table.where for table in tables):
         wanted = np.zeros(len(Universe), np.bool_)
         wanted[list(UNIVERSES[where])] = True
         rows = select(parts, wanted)
         order, people_of = arrange(ids, rows, people.num_rows)
+        ones, size = np.ones(len(rows), np.uint32), gather(sizes, gather(rows, order))
         for table in (table for table in tables if table.where == where):
             by = {name: columns[name] for name in table.by}
             keys, groups = _keys(by, rows)
-            requests, size, example = total(keys, rows, sizes, groups)
-            present = np.flatnonzero(requests)
-            offsets, members = collect(gather(keys, order), people_of, groups)
-            csr = np.append(offsets[present], len(members)), members
-            grouped[table.name] = _table(by, example[present], requests[present], size[present], csr)
+            found, example = collect(gather(keys, order), people_of, ones, size, groups)
+            present = np.flatnonzero(np.diff(found.offsets))
+            found = found._replace(offsets=np.append(found.offsets[present], len(found.members)))
+            grouped[table.name] = _table(by, rows[order[example[present]]], _totals(found), found)
     return Partial(day, people, {table.name: grouped[table.name] for table in tables})
 
 
 def _of_two(a: Partial, b: Partial | None = None) -> Partial:
     if b is None:
         return a
-    client, visitor, *maps = merge_people(_words(a.people), _words(b.people))
-    tables = {name: _union(a.tables[name], b.tables[name], *maps) for name in a.tables}
-    return Partial(a.day, pa.table({"visitor": visitor, "client": client}), tables)
+    client, visitor, parts, *maps = merge_people(_of_people(a.people), _of_people(b.people))
+    people = pa.table({"visitor": visitor, "client": client, "parts": parts})
+    return Partial(a.day, people, {name: _union(a.tables[name], b.tables[name], *maps) for name in a.tables})
 
 
-def _words(people: pa.Table) -> tuple[Words, Words]:
-    return people.column("client").to_numpy(), people.column("visitor").to_numpy()
+def _of_people(people: pa.Table) -> tuple[Words, Words, Parts]:
+    return tuple(people.column(name).to_numpy() for name in ("client", "visitor", "parts"))
 
 
-def _union(a: pa.Table, b: pa.Table, map_a: Members, map_b: Members) -> pa.Table:
+def _union(a: pa.Table, b: pa.Table, map_a: Counts, map_b: Counts) -> pa.Table:
     joined = pa.concat_tables([a, b])
     rows = np.arange(joined.num_rows, dtype=np.int32)
     by = {name: _Column.of(name, joined.column(name)) for name in joined.column_names[:-3]}
     keys, groups = _keys(by, rows)
-    requests, size = np.zeros(groups, np.int64), np.zeros(groups, np.int64)
-    of_a, of_b = np.full(groups, -1, np.int32), np.full(groups, -1, np.int32)
-    for of, table, own in ((of_a, a, keys[: a.num_rows]), (of_b, b, keys[a.num_rows :])):
-        of[own] = rows[: len(own)]
-        requests[own] += table.column("requests").to_numpy()  # the keys of one table are distinct
-        size[own] += table.column("bytes").to_numpy()
-    present = np.flatnonzero(requests)
-    from_a, from_b = of_a[present], of_b[present]
-    (offsets_a, members_a), (offsets_b, members_b) = lists(a), lists(b)
-    csr = merge_lists(offsets_a, gather(map_a, members_a), from_a, offsets_b, gather(map_b, members_b), from_b)
+    from_a, from_b = np.full(groups, -1, np.int32), np.full(groups, -1, np.int32)
+    from_a[keys[: a.num_rows]] = rows[: a.num_rows]  # the keys of one table are distinct
+    from_b[keys[a.num_rows :]] = rows[: b.num_rows]
+    present = np.flatnonzero(np.maximum(from_a, from_b) >= 0)
+    from_a, from_b = from_a[present], from_b[present]
     example = np.where(from_a >= 0, from_a, from_b + np.int32(a.num_rows))
-    return _table(by, example, requests[present], size[present], csr)
+    sums = []
+    for name in ("requests", "bytes"):
+        sums.append(np.zeros(groups, np.int64))
+        sums[-1][keys[: a.num_rows]] = a.column(name).to_numpy()
+        sums[-1][keys[a.num_rows :]] += b.column(name).to_numpy()
+    found = merge_lists(lists(a), map_a, from_a, lists(b), map_b, from_b)
+    return _table(by, example, (sums[0][present], sums[1][present]), found)
 
 
-def _people(visitor: Words, client: Words) -> tuple[Codes, pa.Table]:
+def _people(visitor: Words, client: Words, parts: npt.NDArray[np.int8]) -> tuple[Codes, pa.Table]:
     """Return a person's number for each row, and the people, sorted by client and visitor."""
     codes, clients, visitors = intern(client, visitor, SEEDS)
     order = order_of(clients, visitors)
-    people = pa.table({"visitor": gather(visitors, order), "client": gather(clients, order)})
-    return gather(_ranks(order), codes), people
+    ids, seen = gather(_ranks(order), codes), np.zeros(len(order), np.uint16)
+    mark(ids, parts, seen)
+    return ids, pa.table({"visitor": gather(visitors, order), "client": gather(clients, order), "parts": seen})
 
 
 def _keys(by: Mapping[str, _Column], rows: Codes) -> tuple[Codes, int]:
@@ -230,16 +236,21 @@ def _ranks(order: npt.NDArray[np.integer[Any]]) -> Codes:
     return ranks
 
 
-def _table(
-    by: Mapping[str, _Column], example: Codes, requests: Ints, size: Ints, csr: tuple[Ints, Members]
-) -> pa.Table:
+def _totals(found: Lists) -> tuple[Ints, Ints]:
+    return total(found.offsets, found.requests), total(found.offsets, found.bytes)
+
+
+def _table(by: Mapping[str, _Column], example: Codes, totals: tuple[Ints, Ints], found: Lists) -> pa.Table:
     """Return groups as a table of a partial; ``example`` is a row of each, by which its keys are looked up."""
     rows = pa.array(example)
+    people = pa.StructArray.from_arrays(
+        [pa.array(found.members), pa.array(found.requests), pa.array(found.bytes)], fields=list(PERSON)
+    )
     return pa.table(
         {name: column.values.take(rows).cast(KEY_TYPES[name]) for name, column in by.items()}
         | {
-            "requests": requests,
-            "bytes": size,
-            "people": pa.ListArray.from_arrays(pa.array(csr[0], pa.int32()), pa.array(csr[1])),
+            "requests": totals[0],
+            "bytes": totals[1],
+            "people": pa.ListArray.from_arrays(pa.array(found.offsets, pa.int32()), people),
         }
     )

@@ -1,20 +1,30 @@
-"""Thresholds: a day's partial to the rows that may be published (docs/design.md, section 6)."""
+"""Thresholds: a day's partial to the rows that may be published (docs/design.md, section 6).
+
+Three rules, one after the other. Within a table, what describes too few clients, or nearly one alone, rolls up. Where
+``agent`` is rolled up, neither people nor bots are too few to be found by subtracting a table of the others. And
+among tables of nested universes none is published that leaves too few when it is subtracted from a larger one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logblur.aggregate.kernels import Members, collect, count_distinct, intern, transpose
+from logblur.aggregate.kernels import Lists, absorb, collect, count_distinct, intern, survey, transpose
+from logblur.aggregate.nested import by_agent, withheld
 from logblur.aggregate.partials import SEEDS, lists
 from logblur.jit import Codes, Ints
 from logblur.policy.plan import TablePlan
 from logblur.schema import KEY_TYPES, OTHER, Partial
+
+Flags = npt.NDArray[np.bool_]
+_AGENTS: Final = ("human", "bot")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,22 +49,24 @@ class Released:
 
 
 def release(partial: Partial, tables: Sequence[TablePlan]) -> dict[str, Released]:
-    """Roll up what describes too few clients, until no row does.
+    """Roll up what describes too few clients, or nearly one alone, until no row does; withhold what can be subtracted.
 
-    A group with fewer than k distinct clients moves one level up: its last key becomes ``(other)`` (null for
-    ``hour``). What is left there with fewer than k moves up again. Only at the top, where every key is ``(other)``,
-    a leftover absorbs the smallest remaining row (by clients, then keys). Fewer than k clients in all: no rows.
+    A group moves one level up (its last key becomes ``(other)``, null for ``hour``) where it has fewer than k distinct
+    clients, or where one of them makes more than `max_client_share` of its requests or its bytes, if the table shows
+    them. What is left there moves up again. Only at the top, where every key is ``(other)``, a leftover absorbs the
+    smallest remaining row (by clients, then keys), one at a time, until it may stay. Where it never may: no rows.
 
     Args:
         partial: The whole day, merged; as `aggregate` and `merge` make it. No key of it is ``(other)``.
-        tables: The tables to release, each of them in ``partial``.
+        tables: All tables of the day's snapshot, each of them in ``partial``.
 
     Returns:
         By name of the table.
 
     Privacy:
         Every row describes at least ``min_clients`` distinct clients, each counted once however many requests,
-        agents or groups it has. Where rows are published, their requests and bytes add up to the universe's.
+        agents or groups it has. Where rows are published, their requests and bytes add up to the universe's; no
+        difference of such sums describes fewer clients than that but none (`nested.withheld`).
 
     Cost:
         Linear in the (group, person) pairs for each level, and a sort of the published rows; no Python object per
@@ -62,9 +74,16 @@ def release(partial: Partial, tables: Sequence[TablePlan]) -> dict[str, Released
     """
     visitor, client = (partial.people.column(name).to_numpy() for name in ("visitor", "client"))
     visitors, distinct, _ = intern(visitor, np.zeros_like(visitor), SEEDS)
-    clients = np.cumsum(np.append(True, client[1:] != client[:-1])[: len(client)], dtype=np.int32)  # people are sorted
-    people = _People(visitors, len(distinct), clients, len(clients) + 1)
-    return {table.name: _release(partial.tables[table.name], table, people) for table in tables}
+    clients = np.cumsum(np.append(False, client[1:] != client[:-1])[: len(client)], dtype=np.int32)  # people are sorted
+    people = _People(visitors, len(distinct), clients, int(clients.max(initial=-1)) + 1)
+    rollups = {table.name: _Rollup(partial.tables[table.name], table, people) for table in tables}
+    released = {name: _release(rollup) for name, rollup in rollups.items()}
+    shown = {name for name, found in released.items() if found.rows.num_rows}
+    told = {"human", "bot"} if any(rollups[name].tells_agents for name in shown) else set()
+    parts = partial.people.column("parts").to_numpy()
+    for name in withheld(tables, shown, told, clients, parts):
+        released[name] = replace(released[name], rows=released[name].rows.slice(0, 0), rolled_up=0)
+    return released
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,129 +98,161 @@ class _People:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cells:
-    """Groups whose first ``depth`` keys are values and whose other keys are ``(other)``, sorted by their keys.
+    """Rows to be: groups whose first ``depth`` keys are values and whose other keys are ``(other)``, in key order.
 
     Attributes:
         depth: How many keys are values.
-        example: By cell, a row of the partial's table that is in it.
-        requests, bytes, clients: By cell.
-        offsets, members: The people of each cell, as CSR.
+        first: By cell, the first of its groups.
+        requests, bytes, clients: By cell; the clients are distinct.
+        lists: Who is in each cell.
+        unfit: By cell, whether its clients are too few, or one of them makes too much of it.
     """
 
     depth: int
-    example: Ints
+    first: Ints
     requests: Ints
     bytes: Ints
     clients: Ints
-    offsets: Ints
-    members: Members
+    lists: Lists
+    unfit: Flags
 
 
-def _release(groups: pa.Table, table: TablePlan, people: _People) -> Released:
-    levels = _levels(groups, table, people)
-    requests = int(levels[0].requests.sum())
-    clients = int(_distinct_clients(people, levels[0].members)[0])
-    rows = pa.concat_tables(
-        _rows(groups, table, people, cells, np.flatnonzero(cells.clients >= table.min_clients)) for cells in levels
-    ).sort_by([(name, "ascending") for name in table.by])
-    top = levels[-1]
-    if top.depth == 0 and top.clients[0] < table.min_clients and rows.num_rows:
-        rows = _absorb(rows, groups, table, people, levels)
-    rolled_up = int(rows.column("requests").to_numpy()[rows.column("depth").to_numpy() < len(table.by)].sum())
-    return Released(rows.select([*table.by, *table.measures]), requests, rolled_up, clients)
+class _Rollup:
+    """The groups of one table of a day, on their way into rows.
 
-
-def _levels(groups: pa.Table, table: TablePlan, people: _People) -> list[_Cells]:
-    """Return the cells of each level, finest first: each level holds what the one before has with too few clients."""
-    offsets, members = lists(groups)
-    cells = _Cells(
-        len(table.by),
-        np.arange(groups.num_rows),
-        groups.column("requests").to_numpy(),
-        groups.column("bytes").to_numpy(),
-        _distinct_clients(people, members, offsets),
-        offsets,
-        members,
-    )
-    differs = np.array([_differs(groups.column(name)) for name in table.by])
-    levels = [cells]
-    while cells.depth and (few := np.flatnonzero(cells.clients < table.min_clients)).size:
-        # groups are sorted by their keys, so a parent begins where one of the keys that it keeps differs
-        parents = np.cumsum(differs[: cells.depth - 1].any(axis=0))[cells.example[few]]
-        begins = np.append(True, parents[1:] != parents[:-1])
-        first = np.flatnonzero(begins)
-        targets = np.full(len(cells.example), -1, np.int32)
-        targets[few] = np.cumsum(begins) - 1
-        offsets, members = collect(*transpose(cells.offsets, cells.members, targets, len(people.client)), len(first))
-        cells = _Cells(
-            cells.depth - 1,
-            cells.example[few[first]],
-            np.add.reduceat(cells.requests[few], first),
-            np.add.reduceat(cells.bytes[few], first),
-            _distinct_clients(people, members, offsets),
-            offsets,
-            members,
-        )
-        levels.append(cells)
-    return levels
-
-
-def _rows(groups: pa.Table, table: TablePlan, people: _People, cells: _Cells, which: Ints) -> pa.Table:
-    """Return some cells of a level as rows, with what `_absorb` needs to find a cell again."""
-    keys = {
-        name: groups.column(name).take(pa.array(cells.example[which]))
-        if place < cells.depth
-        else _others(name, len(which))
-        for place, name in enumerate(table.by)
-    }
-    return pa.table(
-        keys
-        | {
-            "requests": cells.requests[which],
-            "visitors": count_distinct(cells.offsets, cells.members, people.visitor, people.visitors)[which],
-            "bytes": cells.bytes[which],
-            "clients": cells.clients[which],
-            "depth": np.full(len(which), cells.depth),
-            "cell": which,
-        }
-    )
-
-
-def _absorb(rows: pa.Table, groups: pa.Table, table: TablePlan, people: _People, levels: list[_Cells]) -> pa.Table:
-    """Return the rows without the smallest, which the leftover at the top takes in.
-
-    One is always enough: every row has k clients, so the leftover has them once it holds a row.
+    Attributes:
+        depth: By group, how many of its keys are values in the row it goes into; the others are ``(other)``.
+        first: By group, the first group of that row: its name.
     """
-    smallest = int(np.argmin(rows.column("clients").to_numpy()))  # the first of them in key order
-    row = rows.slice(smallest, 1).to_pylist()[0]
-    top, cells = levels[-1], levels[len(table.by) - row["depth"]]
-    members = np.append(top.members, cells.members[cells.offsets[row["cell"]] : cells.offsets[row["cell"] + 1]])
-    leftover = _Cells(
-        0,
-        top.example,
-        top.requests + row["requests"],
-        top.bytes + row["bytes"],
-        _distinct_clients(people, members),
-        np.array([0, len(members)]),
-        members,
-    )
-    return pa.concat_tables(
-        [
-            rows.slice(0, smallest),
-            rows.slice(smallest + 1),
-            _rows(groups, table, people, leftover, np.array([0])),
-        ]
-    ).sort_by([(name, "ascending") for name in table.by])
+
+    def __init__(self, groups: pa.Table, table: TablePlan, people: _People) -> None:
+        self.groups, self.table, self.people = groups, table, people
+        self.lists = lists(groups)
+        self.requests, self.bytes = (groups.column(name).to_numpy() for name in ("requests", "bytes"))
+        self.first = np.arange(groups.num_rows)
+        self.depth = np.full(groups.num_rows, len(table.by))
+        shown = (name in table.measures for name in ("requests", "bytes"))
+        self.shares = [table.max_client_share if is_shown else 1.0 for is_shown in shown]
+        # groups are sorted by their keys: a row of some depth begins where one of so many keys differs
+        self._differs = np.array([_differs(groups.column(name)) for name in table.by])
+
+    def cells(self, depth: int) -> _Cells:
+        """Return the cells that the groups of this depth make."""
+        groups = np.flatnonzero(self.depth == depth)
+        if len(groups) == len(self.depth) and depth == len(self.table.by):
+            begins, found = groups, self.lists
+        else:
+            prefix = np.cumsum(self._differs[:depth].any(axis=0))[groups]
+            new = np.append(True, prefix[1:] != prefix[:-1])[: len(groups)]
+            begins, targets = np.flatnonzero(new), np.full(len(self.depth), -1, np.int32)
+            targets[groups] = np.cumsum(new) - 1
+            self.first[groups] = groups[begins][targets[groups]]
+            found, _ = collect(*transpose(self.lists, targets, len(self.people.client)), len(begins))
+        requests, size = (
+            np.add.reduceat(of[groups], begins) if len(begins) else of[:0] for of in (self.requests, self.bytes)
+        )
+        clients, most, largest = survey(found, self.people.client)
+        dominated = (most > self.shares[0] * requests) | (largest > self.shares[1] * size)
+        unfit = dominated | (clients < self.table.min_clients)
+        return _Cells(depth, groups[begins], requests, size, clients, found, unfit)
+
+    def rows(self, cells: _Cells, which: Ints) -> pa.Table:
+        """Return some cells as rows, with what tells where they come from."""
+        first = pa.array(cells.first[which])
+        keys = {
+            name: self.groups.column(name).take(first) if place < cells.depth else _others(name, len(which))
+            for place, name in enumerate(self.table.by)
+        }
+        visitors = count_distinct(cells.lists.offsets, cells.lists.members, self.people.visitor, self.people.visitors)
+        return pa.table(
+            keys
+            | {
+                "requests": cells.requests[which],
+                "visitors": visitors[which],
+                "bytes": cells.bytes[which],
+                "clients": cells.clients[which],
+                "depth": np.full(len(which), cells.depth),
+                "first": first,
+            }
+        )
+
+    def without_agent(self, agent: str) -> Flags:
+        """Return which groups are of an agent, and in rows in which ``agent`` is ``(other)``."""
+        of_agent: Flags = pc.equal(self.groups.column("agent"), agent).to_numpy()
+        return of_agent & (self.depth <= self.table.by.index("agent"))
+
+    @property
+    def tells_agents(self) -> bool:
+        """Whether rows add up to all people and to all bots: no row holds both."""
+        return by_agent(self.table) and not all(self.without_agent(agent).any() for agent in _AGENTS)
+
+    def clients(self, groups: Flags) -> int:
+        """Return how many distinct clients some groups have together."""
+        seen = np.zeros(len(self.people.client), np.bool_)
+        seen[self.people.client[self.lists.members[np.repeat(groups, np.diff(self.lists.offsets))]]] = True
+        return int(np.count_nonzero(seen))
 
 
-def _distinct_clients(people: _People, members: Members, offsets: Ints | None = None) -> Ints:
-    """Return the distinct clients of each cell, or of all members where no cells are given."""
-    if offsets is None:
-        offsets = np.array([0, len(members)])
-    return count_distinct(offsets, members, people.client, people.clients)
+def _release(rollup: _Rollup) -> Released:
+    table, levels = rollup.table, []
+    for depth in range(len(table.by), 0, -1):
+        levels.append(cells := rollup.cells(depth))
+        rollup.depth[np.isin(rollup.first, cells.first[cells.unfit])] = depth - 1
+    levels.append(top := rollup.cells(0))
+    rows = _sorted([rollup.rows(cells, np.flatnonzero(~cells.unfit)) for cells in levels], table)
+    if top.unfit.any():
+        rows = _absorb(rollup, rows)
+    if by_agent(table):
+        for agent in _AGENTS:
+            rows = _hide(agent, rollup, rows)
+    rolled_up = int(rows.column("requests").to_numpy()[rows.column("depth").to_numpy() < len(table.by)].sum())
+    everyone = rollup.clients(np.ones(len(rollup.depth), np.bool_))
+    return Released(rows.select([*table.by, *table.measures]), int(rollup.requests.sum()), rolled_up, everyone)
 
 
-def _differs(column: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+def _absorb(rollup: _Rollup, rows: pa.Table) -> pa.Table:
+    """Return the rows without the smallest, as many as it takes for the leftover at the top to stay with them.
+
+    No rows where all of them are not enough: then the table-day as a whole has too few clients, or one too large.
+    """
+    smallest = np.argsort(rows.column("clients").to_numpy(), kind="stable")  # rows are in key order
+    first = rows.column("first").to_numpy()[smallest]
+    turn = np.zeros(len(rollup.depth), np.int64)  # by the first group of a row; the leftover comes before all
+    turn[first] = np.arange(1, len(first) + 1)
+    turns = turn[rollup.first]
+    groups, ends = np.argsort(turns, kind="stable"), np.cumsum(np.bincount(turns, minlength=len(first) + 1))
+    of_requests, of_bytes = rollup.shares
+    needed = absorb(rollup.lists, groups, ends, rollup.people.client, rollup.table.min_clients, of_requests, of_bytes)
+    return _moved(rollup, rows, first[: needed - 1], 0) if needed <= len(ends) else rows.slice(0, 0)
+
+
+def _hide(agent: str, rollup: _Rollup, rows: pa.Table) -> pa.Table:
+    """Return rows that do not tell, beside the total of all bots, how the few of an agent that are rolled up are.
+
+    Rows of one agent add up to its total but for those in which ``agent`` is ``(other)``. Where those hold clients of
+    it, but fewer than k, the agent's smallest row moves up to them, to where ``agent`` is ``(other)``.
+    """
+    own = np.flatnonzero(pc.equal(rows.column("agent"), agent).to_numpy())
+    if not len(own) or not 0 < rollup.clients(rollup.without_agent(agent)) < rollup.table.min_clients:
+        return rows
+    smallest = own[np.argmin(rows.column("clients").to_numpy()[own])]
+    first = rows.column("first").to_numpy()[smallest : smallest + 1]
+    return _moved(rollup, rows, first, rollup.table.by.index("agent"))
+
+
+def _moved(rollup: _Rollup, rows: pa.Table, first: Ints, depth: int) -> pa.Table:
+    """Return the rows after those named by their first groups have moved up to where ``depth`` keys are values."""
+    stay = ~np.isin(rows.column("first").to_numpy(), first) & (rows.column("depth").to_numpy() != depth)
+    rollup.depth[np.isin(rollup.first, first)] = depth
+    cells = rollup.cells(depth)
+    return _sorted([rows.filter(pa.array(stay)), rollup.rows(cells, np.arange(len(cells.first)))], rollup.table)
+
+
+def _sorted(rows: Sequence[pa.Table], table: TablePlan) -> pa.Table:
+    return pa.concat_tables(rows).sort_by([(name, "ascending") for name in table.by])
+
+
+def _differs(column: pa.ChunkedArray) -> Flags:
     """Return whether each value differs from the one before; the first one does not."""
     differs = pc.not_equal(column.slice(1), column.slice(0, max(len(column) - 1, 0)))
     return np.append(np.zeros(min(len(column), 1), np.bool_), differs.to_numpy())

@@ -1,4 +1,4 @@
-"""Adds to parsed lines what they say: browser, system, bot, search engine, domains, kind of file.
+"""Adds to parsed lines what they say: browser, system, bot, where visits come from, kind of file.
 
 Work is done once per distinct value of a column and remembered in a `Memory` that all workers share.
 """
@@ -10,18 +10,19 @@ from typing import Final
 import pyarrow as pa
 
 from logblur.classify.agents import NOT_LOGGED, Agent
+from logblur.classify.hosts import Host
 from logblur.classify.memory import Known, Memory
 
 __all__ = ["NOT_LOGGED", "Agent", "Memory", "classify"]
 
-_OF_REFERRER: Final = ("referrer_domain", "search_engine")
+_OF_REFERRER: Final = ("referrer_domain", *Host._fields[1:])
 
 
 def classify(batch: pa.RecordBatch, *, site: str, memory: Memory) -> pa.RecordBatch:
     """Add the columns that follow from those of the batch.
 
     ``user_agent`` gives the columns of `Agent` (where it is not logged they are not added: `NOT_LOGGED` says what
-    they would be), ``referer_host`` gives ``referrer_domain`` and ``search_engine``, ``path`` gives ``file_kind``.
+    they would be), ``referer_host`` gives ``referrer_domain`` and those of `Host`, ``path`` gives ``file_kind``.
     ``own_domain``, the registrable domain of the row's host or else of `site`, is always added: a referrer of the
     same domain is the site itself.
 

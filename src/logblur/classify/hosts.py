@@ -1,4 +1,4 @@
-"""What a host says: its registrable domain, and whether it is a search engine.
+"""What a host says: its registrable domain, and whether it is a search engine, a social network, or answers itself.
 
 A host comes from a header that anyone can write, so it is cleaned until nothing but host name characters is left, and
 whatever does not end in a known public suffix (an address, a number, a name inside a network, junk) says nothing.
@@ -16,14 +16,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from logblur.schema import NONE
 
 LONGEST: Final = 512
 """Characters of a host that are read: a name has at most 253, the rest is for a port and user information."""
-
-ABSENT: Final = (NONE, NONE)
 
 _PORT: Final = re.compile(r":[0-9]{0,5}")
 _NAME: Final = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -32,32 +30,51 @@ _ADDRESS: Final = re.compile(r"(?<![0-9])(?:[0-9]{1,3}-){3}[0-9]{1,3}(?![0-9])")
 _SAME_SITE: Final = ("www.", "m.", "mobile.")  # the same service under another name
 
 
+class Host(NamedTuple):
+    """What a host says of visits that come from it; of the last three at most one is a name."""
+
+    domain: str
+    search_engine: str
+    social_network: str
+    ai_service: str
+
+
+ABSENT: Final = Host(NONE, NONE, NONE, NONE)
+
+KINDS: Final = {"search": "search_engine", "social": "social_network", "answers": "ai_service"}
+"""The parts of the table, and the column that their names go into."""
+
+
 @dataclass(frozen=True, slots=True)
-class Engine:
-    """A search engine.
+class Source:
+    """Where visits come from.
 
     Attributes:
+        kind: Of `KINDS`.
         name: As it is published.
-        hosts: Where its results are shown. ``google.*`` is google under any public suffix; ``*.search.yahoo.com`` is
+        hosts: Where its pages are shown. ``google.*`` is google under any public suffix; ``*.search.yahoo.com`` is
             every host below; ``com.google.android...`` is an app; ``www.``, ``m.`` and ``mobile.`` need not be listed.
         terms: Query parameters that hold what was searched for.
     """
 
+    kind: str
     name: str
     hosts: tuple[str, ...]
-    terms: tuple[str, ...]
+    terms: tuple[str, ...] = ()
 
 
 @functools.cache
-def engines() -> tuple[Engine, ...]:
-    """Return the table of search engines, in the order of the file."""
-    table = tomllib.loads((files(__package__) / "engines.toml").read_text("utf-8"))
-    return tuple(Engine(e["name"], tuple(e["hosts"]), tuple(e["terms"])) for e in table["engine"])
+def sources() -> tuple[Source, ...]:
+    """Return the table ``referrers.toml``, in the order of the file."""
+    table = tomllib.loads((files(__package__) / "referrers.toml").read_text("utf-8"))
+    engines = (Source("search", name, tuple(e["hosts"]), tuple(e["terms"])) for name, e in table["search"].items())
+    others = (Source(k, name, tuple(hosts)) for k in ("social", "answers") for name, hosts in table[k].items())
+    return (*engines, *others)
 
 
 @functools.cache
-def _engine_of_host() -> Mapping[str, str]:
-    return {host: engine.name for engine in engines() for host in engine.hosts}
+def _source_of_host() -> Mapping[str, Source]:
+    return {host: source for source in sources() for host in source.hosts}
 
 
 @functools.cache
@@ -70,7 +87,7 @@ def _suffixes() -> Any:
 def build() -> None:
     """Read the tables, once a process."""
     _suffixes()
-    _engine_of_host()
+    _source_of_host()
 
 
 def clean(text: str) -> str:
@@ -90,8 +107,8 @@ def clean(text: str) -> str:
     return name if len(name) <= 253 and _NAME.fullmatch(name) else ""
 
 
-def describe(text: str) -> tuple[str, str]:
-    """Return the registrable domain of a host and the search engine it is, `schema.NONE` where there is none.
+def describe(text: str) -> Host:
+    """Return the registrable domain of a host and what it is, `schema.NONE` where there is none.
 
     Privacy:
         What stands left of the registrable domain goes: ``mail.alice.example.com`` is ``example.com``. An address in
@@ -103,23 +120,28 @@ def describe(text: str) -> tuple[str, str]:
     name = clean(text)
     suffix = _suffixes().publicsuffix(name) if name else None
     if suffix is None or len(suffix) == len(name) or suffix.endswith("arpa"):  # reverse DNS spells addresses
-        return NONE, _engine_of_host().get(name, NONE)  # an app of an engine is no domain
+        return _said(NONE, _source_of_host().get(name))  # an app is no domain
     rest = name[: -len(suffix) - 1]
     label = rest.rpartition(".")[2]
     if not _DOMAIN.fullmatch(label) or _ADDRESS.search(label):
         return ABSENT
-    return f"{label}.{suffix}", _engine(name, rest)
+    return _said(f"{label}.{suffix}", _source(name, rest))
 
 
-def _engine(name: str, rest: str) -> str:
-    known = _engine_of_host()
+def _said(domain: str, source: Source | None) -> Host:
+    host = ABSENT._replace(domain=domain)
+    return host if source is None else host._replace(**{KINDS[source.kind]: source.name})
+
+
+def _source(name: str, rest: str) -> Source | None:
+    known = _source_of_host()
     for prefix in ("", *(p for p in _SAME_SITE if name.startswith(p))):
         for candidate in (name[len(prefix) :], f"{rest[len(prefix) :]}.*"):
             if candidate in known:
                 return known[candidate]
     at = name.find(".")
     while at >= 0:
-        if (engine := known.get("*" + name[at:])) is not None:
-            return engine
+        if (source := known.get("*" + name[at:])) is not None:
+            return source
         at = name.find(".", at + 1)
-    return NONE
+    return None

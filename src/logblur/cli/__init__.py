@@ -14,10 +14,12 @@ from typing import NoReturn
 import click
 
 from logblur import __version__
+from logblur.cli.audit import audit
 from logblur.cli.ending import ended
 from logblur.cli.filter import filter_
 from logblur.cli.inspect import inspect
 from logblur.cli.policy import policy
+from logblur.cli.purge import purge
 from logblur.cli.run import run
 from logblur.cli.seal import seal
 from logblur.cli.texts import balance, notice, record
@@ -36,7 +38,7 @@ def logblur() -> None:
     """Raw web access logs in, statistics that may be kept out."""
 
 
-for _command in (run, filter_, seal, inspect, policy, notice, record, balance, warm):
+for _command in (run, filter_, seal, purge, inspect, policy, notice, record, balance, audit, warm):
     logblur.add_command(_command)
 
 

@@ -114,6 +114,8 @@ def summary_lines(summary: Summary) -> list[str]:
         f"{summary.logs:,} logs, {summary.logs_known:,} with nothing new"
         + (f"; formats: {formats}" if formats else ""),
         f"{summary.rows:,} lines counted",
+        *([f"{len(summary.removed.days):,} days past their retention are gone"] if summary.removed.days else []),
+        *(f"{log} is gone: all of it is counted, and its days are sealed" for log in summary.removed.logs),
         *([f"{rejected:,} lines rejected: {reasons}"] if rejected else []),
         *(f"{value:,} {name}" for name, value in notes.items() if value),
         *(

@@ -19,13 +19,18 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT R
 CREATE TABLE segments (
     id INTEGER PRIMARY KEY,
     parent INTEGER REFERENCES segments,  -- the segment of the same log before this one
-    start INTEGER NOT NULL,              -- bytes into the decompressed log
+    start INTEGER NOT NULL,              -- bytes into the decompressed log, behind its header lines
     stop INTEGER NOT NULL CHECK (stop > start),
+    first BLOB NOT NULL,                 -- one byte, of the log's first line: where to look
     head_size INTEGER NOT NULL,
     head BLOB NOT NULL,
     tail BLOB NOT NULL,
-    UNIQUE (head_size, head, stop, tail)
+    lines BLOB NOT NULL,                 -- a byte for the end of each of its lines in the log's head
+    marks BLOB NOT NULL,                 -- a byte at fixed offsets behind the head
+    UNIQUE (first, head_size, head, stop, tail)
 ) STRICT;
+CREATE INDEX segments_of_first ON segments (first, parent);
+CREATE INDEX segments_of_parent ON segments (parent);
 CREATE TABLE days (
     day TEXT PRIMARY KEY,
     plan_digest TEXT NOT NULL,
@@ -35,7 +40,8 @@ CREATE TABLE days (
     first_arrival INTEGER NOT NULL,      -- seconds since 1970, UTC
     sealed_at INTEGER,                   -- likewise; null while the day is open
     dirty INTEGER NOT NULL DEFAULT 0,    -- something counts that is not published yet
-    published INTEGER NOT NULL DEFAULT 0
+    published INTEGER NOT NULL DEFAULT 0,
+    purged INTEGER NOT NULL DEFAULT 0    -- 1: its files are being removed; 2: they are gone
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE partials (
     segment INTEGER NOT NULL REFERENCES segments,
@@ -43,7 +49,17 @@ CREATE TABLE partials (
     file TEXT UNIQUE                     -- null once the day is sealed
 ) STRICT;
 CREATE INDEX partials_of_day ON partials (day);
-CREATE TABLE files (name BLOB PRIMARY KEY, stat BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX partials_of_segment ON partials (segment);
+CREATE TABLE files (
+    name BLOB PRIMARY KEY,
+    stat BLOB NOT NULL,
+    segment INTEGER REFERENCES segments  -- the last one, where every byte of the file counts
+) STRICT, WITHOUT ROWID;
+CREATE TABLE removed (
+    at INTEGER NOT NULL,                 -- seconds since 1970, UTC
+    day TEXT,                            -- one of the two
+    log BLOB
+) STRICT;
 CREATE TABLE rejects (reason INTEGER PRIMARY KEY, lines INTEGER NOT NULL) STRICT;
 CREATE TABLE late (day TEXT PRIMARY KEY REFERENCES days, lines INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """

@@ -2,7 +2,8 @@
 
 A log is the chain of its segments. Each commit adds the point it reached: a keyed digest of the log's head and one of
 the bytes before the point. A log is known when some point fits its bytes, whatever its name, inode or compression. No
-point is ever overwritten: an older copy of a log that grew since is recognised up to the last point that it reaches.
+point is ever overwritten. Each segment also keeps digests of what lies within it, by which an older and shorter copy of
+a log is recognised that ends between two points.
 
 Privacy:
     No value of a line and no name of a log is kept, only digests under a random key of the state.
@@ -10,16 +11,25 @@ Privacy:
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from logblur.dataset.database import Database
-from logblur.dataset.identity import HEAD_SIZE, FileStat, Identity, LogContent
+from logblur.dataset.identity import (
+    EVIDENCE,
+    UNKNOWN,
+    WINDOW,
+    FileStat,
+    Head,
+    Identity,
+    LogContent,
+    Marks,
+    mark_offsets,
+)
 from logblur.errors import PolicyError
 
 if TYPE_CHECKING:  # a run with nothing new reads no partial
@@ -33,10 +43,12 @@ class LogRecord:
     Attributes:
         id: The last segment that counts; None for a log that nothing is known of.
         offset: Where to go on, bytes into the decompressed log.
+        older: The log is a copy made before its original was counted further: nothing in it is new.
     """
 
     id: int | None
     offset: int
+    older: bool = False
 
 
 NEW_LOG: Final = LogRecord(None, 0)
@@ -53,6 +65,8 @@ class DayRecord:
         sealed: Nothing can be added any more; a line of this day is late.
         dirty: Something counts that is not published yet.
         published: Its tables have been written at least once.
+        purged: Its retention is over, and its tables are gone, or about to be.
+        first_arrival: When its first line was counted, UTC.
     """
 
     day: date
@@ -62,15 +76,16 @@ class DayRecord:
     sealed: bool
     dirty: bool
     published: bool
+    purged: bool
+    first_arrival: datetime
 
 
-_HEAD_SIZES: Final = """
-WITH RECURSIVE sizes (size) AS (
-    SELECT min(head_size) FROM segments
-    UNION ALL SELECT (SELECT min(head_size) FROM segments WHERE head_size > size) FROM sizes WHERE size IS NOT NULL
-) SELECT size FROM sizes WHERE size IS NOT NULL
+_OPEN_DAY_OF_LOG: Final = """
+WITH RECURSIVE log (id) AS (VALUES (?) UNION SELECT parent FROM segments JOIN log USING (id) WHERE parent IS NOT NULL)
+SELECT EXISTS (
+    SELECT 1 FROM log JOIN partials ON segment = log.id JOIN days USING (day) WHERE sealed_at IS NULL
+)
 """
-"""The distinct sizes, ascending, one index lookup each; ``SELECT DISTINCT`` would read the whole index."""
 
 
 class Ledger:
@@ -124,30 +139,63 @@ class Ledger:
 
         Returns:
             The furthest point whose head and tail the log has; `NEW_LOG` where there is none. A log that ends before
-            a point, or differs before it, does not fit that point.
+            a point, or differs before it, does not fit that point; but if it fits all that is kept of the segment
+            that leads to the point, as far as it goes, it is an older copy; from `EVIDENCE` lines on.
 
         Cost:
-            One pass over 64 KiB, two index lookups for each distinct size of a known head, and for points that fit
-            the head one read of 4 KiB each, the furthest first. It sees what has been committed: of logs that may be
-            one (named twice in a call), find the second after the first is counted.
+            One pass over 64 KiB, an index lookup, and for points that fit the head one read of 4 KiB each, the
+            furthest first. Where the log was counted further than it goes, a read for each 16 KiB of one segment. It
+            sees what has been committed: of logs that may be one (named twice in a call), find the second after the
+            first is counted.
         """
-        head = content.head(HEAD_SIZE)
-        sizes = [size for (size,) in self._db.rows(_HEAD_SIZES)]
-        found: list[tuple[int, int, bytes]] = []
-        for size, digest in zip(sizes, self._identity.heads(head, sizes), strict=False):
-            query = "SELECT stop, id, tail FROM segments WHERE head_size = ? AND head = ?"
-            found += self._db.rows(query, size, digest)
-        for stop, segment, tail in sorted(found, reverse=True):
-            if hmac.compare_digest(self._identity.tail(content.tail(stop)), tail):
-                return LogRecord(segment, stop)
+        head = Head.of(content)
+        if not head.data:
+            return NEW_LOG
+        lines = self._identity.lines(head.data)
+        point = self._furthest(content, head, lines)
+        further = "SELECT stop, lines, marks FROM segments WHERE parent IS ? AND first = ?"
+        older = (point.id is not None or len(lines) >= EVIDENCE) and any(
+            self._is_within(content, head, lines, point, *segment)
+            for segment in self._db.rows(further, point.id, lines[:1])
+        )
+        return replace(point, older=older)
+
+    def _furthest(self, content: LogContent, head: Head, lines: bytes) -> LogRecord:
+        query = "SELECT stop, id, head_size, head, tail FROM segments WHERE first = ? ORDER BY stop DESC, id DESC"
+        points = self._db.rows(query, lines[:1])
+        sizes = sorted({size for _, _, size, _, _ in points})
+        heads = dict(zip(sizes, self._identity.heads(head.data, sizes), strict=False))
+        for stop, segment, size, digest, tail in points:
+            if heads.get(size) == digest and self._identity.tail(content.tail(head.start + stop)[-stop:]) == tail:
+                return LogRecord(segment, head.start + stop)
         return NEW_LOG
+
+    def _is_within(
+        self, content: LogContent, head: Head, lines: bytes, point: LogRecord, stop: int, ends: bytes, marks: bytes
+    ) -> bool:
+        """Say whether a log that is known to ``point`` ends within a segment that goes on there, and fits it."""
+        counted = max(point.offset - head.start, 0)
+        if not ends.startswith(lines[head.data.count(b"\n", 0, counted) :]):
+            return False
+        for mark, offset in zip(marks, mark_offsets(counted), strict=False):
+            window = content.tail(head.start + offset)
+            if not window:
+                return True  # it ends here
+            if mark not in (UNKNOWN, self._identity.mark(window[-WINDOW:])):
+                return False
+        return not content.tail(head.start + stop)
+
+    def marks(self, head: Head, offset: int) -> Marks:
+        """Return what is to see the bytes of a log, from an offset on, while it is read."""
+        return Marks(self._identity, head.start, offset)
 
     def commit(
         self,
         log: LogRecord,
         *,
-        head: bytes,
+        head: Head,
         tail: bytes,
+        marks: bytes = b"",
         new_offset: int,
         partials: Sequence[PartialFile],
         rejects: Mapping[int, int],
@@ -157,9 +205,10 @@ class Ledger:
 
         Args:
             log: The point the segment begins at.
-            head: What the log's `LogContent.head` gives, or as much of it as is counted.
+            head: The log's.
             tail: What `LogContent.tail` gives at ``new_offset``.
-            new_offset: Where the segment ends.
+            marks: What `Marks` gives for the segment.
+            new_offset: Where the segment ends; behind the header lines.
             partials: The segment's, on disk. Their days are open; they become dirty.
             rejects: Lines by `Reason`.
             late: Lines by sealed day.
@@ -168,19 +217,26 @@ class Ledger:
             The point reached. None where this segment has been counted before (a log named twice in one call):
             nothing changed, and the partials are orphans.
         """
-        head = head[: min(HEAD_SIZE, new_offset)]
-        if not head or not tail:
+        start, stop = max(log.offset - head.start, 0), new_offset - head.start
+        data = head.data[: max(stop, 0)]
+        if not data or not tail:
             raise ValueError("a segment that counts has bytes")
-        point = (len(head), *self._identity.heads(head, [len(head)]), new_offset, self._identity.tail(tail))
+        lines = self._identity.lines(data)
+        (digest,) = self._identity.heads(data, [len(data)])
+        point = (lines[:1], len(data), digest, stop, self._identity.tail(tail[-stop:]))
+        ends = lines[data.count(b"\n", 0, start) :]
         with self._db.transaction():
-            known = "SELECT 1 FROM segments WHERE (head_size, head, stop, tail) = (?, ?, ?, ?)"
+            known = "SELECT 1 FROM segments WHERE (first, head_size, head, stop, tail) = (?, ?, ?, ?, ?)"
             if self._db.value(known, *point):
                 return None
             segment = self._db.execute(
-                "INSERT INTO segments (parent, start, head_size, head, stop, tail) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO segments (parent, start, first, head_size, head, stop, tail, lines, marks)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 log.id,
-                log.offset,
+                start,
                 *point,
+                ends,
+                marks,
             ).lastrowid
             for partial in partials:
                 day = partial.day.isoformat()
@@ -197,10 +253,27 @@ class Ledger:
         name, stat = self._identity.file(file)
         return bool(self._db.value("SELECT stat FROM files WHERE name = ?", name) == stat)
 
-    def remember(self, files: Iterable[FileStat]) -> None:
-        """Note files of which there is nothing left to count, as they were before they were read."""
+    def remember(self, file: FileStat, segment: int | None = None) -> None:
+        """Note a file of which there is nothing left to count, as it was before it was read.
+
+        Args:
+            file: The file.
+            segment: The last segment of its log, if every byte of it counts.
+        """
         with self._db.transaction():
-            self._db.execute_many("INSERT OR REPLACE INTO files VALUES (?, ?)", map(self._identity.file, files))
+            self._db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", *self._identity.file(file), segment)
+
+    def is_settled(self, file: FileStat) -> bool:
+        """Say whether every byte of a file counts, and every day that it has lines of is sealed."""
+        name, stat = self._identity.file(file)
+        segment = self._db.value("SELECT segment FROM files WHERE name = ? AND stat = ?", name, stat)
+        return segment is not None and not self._db.value(_OPEN_DAY_OF_LOG, segment)
+
+    def record_removal(self, now: datetime, file: FileStat) -> None:
+        """Note that a log is removed, before it is."""
+        with self._db.transaction():
+            name, _ = self._identity.file(file)
+            self._db.execute("INSERT INTO removed (at, log) VALUES (?, ?)", _seconds(now), name)
 
     # Days
 
@@ -267,6 +340,27 @@ class Ledger:
         with self._db.transaction():
             self._db.execute(sealed, _seconds(now), day.isoformat())
 
+    def purge(self, day: date, now: datetime) -> None:
+        """Note that a day's files are to be removed, and close it where it is open. It stays so."""
+        with self._db.transaction():
+            closed = "UPDATE days SET purged = 1, dirty = 0, sealed_at = ifnull(sealed_at, ?) WHERE day = ?"
+            self._db.execute(closed, _seconds(now), day.isoformat())
+            self._db.execute("INSERT INTO removed (at, day) VALUES (?, ?)", _seconds(now), day.isoformat())
+
+    def half_purged(self) -> list[date]:
+        """Return the days whose files are to be removed, ascending."""
+        return [record.day for record in self._days("purged = 1")]
+
+    def mark_purged(self, day: date) -> None:
+        """Note that nothing of a day is left in OUT."""
+        with self._db.transaction():
+            self._db.execute("UPDATE days SET purged = 2 WHERE day = ?", day.isoformat())
+
+    def removed(self) -> tuple[list[date], int]:
+        """Return the days that were removed, in order, and how many logs were."""
+        days = self._db.rows("SELECT day FROM removed WHERE day IS NOT NULL ORDER BY rowid")
+        return [date.fromisoformat(day) for (day,) in days], self._db.value("SELECT count(log) FROM removed")
+
     def forget_empty_days(self) -> None:
         """Remove open days in which nothing counts: a killed run opened them."""
         with self._db.transaction():
@@ -297,13 +391,20 @@ class Ledger:
     # Inside
 
     def _days(self, where: str, *values: str) -> list[DayRecord]:
-        columns = "day, plan_digest, plan, key_id, sealed_at IS NOT NULL, dirty, published"
+        columns = "day, plan_digest, plan, key_id, sealed_at IS NOT NULL, dirty, published, purged, first_arrival"
         rows = self._db.rows(f"SELECT {columns} FROM days WHERE {where} ORDER BY day", *values)  # noqa: S608
-        return [DayRecord(date.fromisoformat(row[0]), *row[1:4], *map(bool, row[4:])) for row in rows]
+        return [_day(*row) for row in rows]
 
     def _add(self, counter: str, key: str, lines: Iterable[tuple[int | str, int]]) -> None:
         add = f"INSERT INTO {counter} VALUES (?, ?) ON CONFLICT ({key}) DO UPDATE SET lines = lines + excluded.lines"  # noqa: S608
         self._db.execute_many(add, [(name, count) for name, count in lines if count])
+
+
+def _day(
+    day: str, digest: str, plan: str, key_id: str, sealed: int, dirty: int, published: int, purged: int, arrival: int
+) -> DayRecord:
+    told = bool(sealed), bool(dirty), bool(published), bool(purged)
+    return DayRecord(date.fromisoformat(day), digest, plan, key_id, *told, datetime.fromtimestamp(arrival, UTC))
 
 
 def _seconds(moment: datetime) -> int:

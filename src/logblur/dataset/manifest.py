@@ -33,15 +33,18 @@ class Manifest:
         days: By day in ISO form, what is published: ``key_id``, ``late`` (rounded), ``policy`` (``name``, ``digest``),
             ``sealed`` and ``tables``; of each table ``k``, ``rolled_up`` (requests, rounded), ``rows``, ``universe``,
             ``withheld`` (no rows, because fewer than k clients are left, or none came).
+        purged: Days that are gone because their retention was over, in ISO form, ascending.
     """
 
     state: str
     rejects: Mapping[str, int]
     days: Mapping[str, Mapping[str, Any]]
+    purged: tuple[str, ...] = ()
 
     def render(self) -> bytes:
         """Return the bytes of the file."""
         top = {"version": _VERSION, "schema_version": SCHEMA_VERSION, "state": self.state, "rejects": self.rejects}
+        top |= {"purged": self.purged} if self.purged else {}
         lines = [f" {json.dumps(name)}: {_dump(value)},\n" for name, value in sorted(top.items())]
         days = ",\n".join(f"  {json.dumps(day)}: {_dump(entry)}" for day, entry in sorted(self.days.items()))
         return ("{\n" + "".join(lines) + ' "days": {\n' + days + "\n }\n}\n").encode()
@@ -62,7 +65,9 @@ def load(out: Path) -> Manifest | None:
     try:
         content = json.loads(data)
         version = int(content["version"])
-        manifest = Manifest(str(content["state"]), dict(content["rejects"]), dict(content["days"]))
+        manifest = Manifest(
+            str(content["state"]), dict(content["rejects"]), dict(content["days"]), tuple(content.get("purged", ()))
+        )
     except (ValueError, KeyError, TypeError):
         raise OutputError(f"{path}: the manifest is damaged; restore it from a backup, or start a new OUT") from None
     if version > _VERSION:

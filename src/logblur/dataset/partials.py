@@ -23,7 +23,7 @@ from logblur.keys import DayKey, KeySource
 from logblur.schema import Partial
 
 SUFFIX: Final = ".partial"
-_MARK: Final = b"logblur partial 1\n"
+_MARK: Final = b"logblur partial 2\n"
 _NONCE: Final = 12
 _NAME: Final = b"logblur.table"
 _PEOPLE: Final = b"(people)"  # no table can be called that

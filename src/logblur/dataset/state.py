@@ -228,14 +228,15 @@ def _tie(state: State, found: manifest.Manifest | None) -> None:
     if found is None:
         if not _is_empty(state.out):
             raise OutputError(f"{state.out}: OUT holds files but no manifest; restore it, or choose an empty OUT")
-        if any(record.sealed for record in state.ledger.days()):
+        purged = tuple(record.day.isoformat() for record in state.ledger.days() if record.purged)
+        if any(record.sealed and not record.purged for record in state.ledger.days()):
             raise OutputError(
                 f"{state.out}: OUT is gone, and sealed days of it cannot be made again; mount or restore it, or start"
                 f" anew with another --state (the state of this OUT is {state.partials.parent})"
             )
         state.ledger.publish_again()  # an OUT that was deleted while all its days are open
         durable.make_folder(manifest.temporary_folder(state.out))
-        manifest.save(state.out, manifest.Manifest(state.id, {}, {}))
+        manifest.save(state.out, manifest.Manifest(state.id, {}, {}, purged))
     elif found.state != state.id:
         raise OutputError(f"{state.out}: OUT belongs to another state; give that --state, or choose an empty OUT")
     if not tied:

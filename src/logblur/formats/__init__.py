@@ -172,17 +172,22 @@ same. ``vhost_combined``: Debian's apache2.conf. ``vhost_common``: "Common Log F
 
 
 def resolve_format(text: str) -> Format:
-    """Return the format that a name or an Apache LogFormat string means.
+    """Return the format that a name, an Apache LogFormat string or a mapping of JSON keys (`formats.json`) means.
 
     Raises:
         FormatError: It is neither; the message names the known formats or the position at fault.
     """
     from logblur.errors import FormatError
+    from logblur.formats import json
     from logblur.formats.apache import compile_log_format
 
+    if text in json.NAMED:
+        return json.named(text)
+    if text.lstrip().startswith("{") and not {"%", "$"} & set(text):
+        return json.read_mapping(text)
     if text in NAMED:
         return compile_log_format(NAMED[text], name=text)
     if "%" not in text:
-        known = ", ".join(NAMED)
+        known = ", ".join((*NAMED, *json.NAMED))
         raise FormatError(f"{text!r} is no known format: use auto, one of {known}, or an Apache LogFormat string")
     return compile_log_format(text)

@@ -4,8 +4,8 @@ A mapping is column to path: ``{"time": "ts", "remote_addr": ["request.client_ip
 keys joined by dots (``\.`` is a dot within a key); of several for one column the first that says something in a line
 counts. Where an array stands, its first element is meant. A column is one of `schema.column`, or of these:
 
-- ``request``: a request line; ``url``: a URL, its host too; ``path``: a path, with its query where ``query`` has no key
-  of its own;
+- ``request``: a request line; ``url``: a URL; where ``host`` has no key of its own, they tell the host too; ``path``: a
+  path, with its query where ``query`` has no key of its own;
 - ``duration``: in seconds; ``duration_ms``, ``duration_us``, ``duration_ns``: in that unit.
 
 Times are read in any layout of `formats.times.ANY`.
@@ -58,6 +58,8 @@ def compile_mapping(mapping: Mapping[str, str | Sequence[str]], *, name: str = "
         field = replace(_KINDS.get(column, Field(column, Kind.TEXT)), escape=Escape.JSON)
         if column == "url" and "host" in mapping:
             field = replace(field, name="target")
+        if column == "request" and "host" in mapping:
+            field = replace(field, name="request")
         if column in {"url", "path"} and "query" in mapping:
             field = replace(field, name="path")
         if taken & set(field.columns):
@@ -131,7 +133,7 @@ class Named:
 NAMED: Final[Mapping[str, Named]] = {
     "caddy_json": Named(
         "caddyserver.com/docs/caddyfile/directives/log, encoder json; before 2.5 request.remote_addr with its port",
-        "request",
+        "size",
         {
             "time": "ts",
             "remote_addr": ["request.client_ip", "request.remote_ip", "request.remote_addr"],

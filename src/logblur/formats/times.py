@@ -45,12 +45,12 @@ def expand(text: str, *, position: int | None = None) -> str:
     def one(found: re.Match[str]) -> str:
         letter = found[1]
         if letter in LETTERS and letter != "f":
-            return found[0]
+            return f"%{letter}"
         if letter not in _LONG:
             raise FormatError(f"%{letter} is no part of a time that can be read here", position=position)
         return _LONG[letter]
 
-    return re.sub(r"%[-_0^#EO]?(.)", one, text)
+    return re.sub(r"%[-_0^#EO]?(.)", one, text, flags=re.DOTALL)
 
 
 def parts(layout: str) -> frozenset[str]:

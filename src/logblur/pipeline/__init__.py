@@ -23,6 +23,7 @@ from logblur.dataset.state import open_state
 from logblur.errors import PolicyError, UsageError
 from logblur.formats import resolve_format
 from logblur.keys import Clock, KeySource, system_keys
+from logblur.pipeline import purging
 from logblur.pipeline.days import Days
 from logblur.pipeline.ingest import Ingest
 from logblur.pipeline.publishing import Publishing
@@ -30,7 +31,7 @@ from logblur.policy import Policy, load_policy
 from logblur.policy.resolve import resolve
 from logblur.schema import Reason
 from logblur.sources.find import find_logs
-from logblur.summary import Progress, Summary, TableSummary
+from logblur.summary import Progress, Removed, Summary, TableSummary
 
 
 def now() -> datetime:
@@ -112,6 +113,7 @@ def run(
         reading.read()
         publishing.publish_dirty_days()
         publishing.finish()
+        removed = purging.purge(opened, policy, found)
     total = reading.total
     return Summary(
         lines=total.rows + total.directives + total.rejects.total(),
@@ -127,6 +129,7 @@ def run(
         tables={table.name: TableSummary() for table in plan.tables} | publishing.tables,
         logs=len(found),
         logs_known=reading.logs_known,
+        removed=removed,
         errors=tuple(reading.errors),
     )
 
@@ -168,6 +171,43 @@ def seal(
         sealed = publishing.seal(due)
         publishing.finish()
         return tuple(sealed)
+
+
+def purge(
+    out: str | Path,
+    logs: Sequence[str | Path] = (),
+    *,
+    state: str | Path | None = None,
+    policy: str | Path | Policy | None = None,
+    dry_run: bool = False,
+    clock: Clock = now,
+    keys: KeySource = system_keys,
+) -> Removed:
+    """Remove published days past their retention and, where the policy says so, raw logs that are counted and sealed.
+
+    Args:
+        out: OUT, with what was published there.
+        logs: The only raw logs that may go: files, folders, globs. One goes if every byte of it counts, each of its
+            days is sealed, it is as it was when it was counted, no link leads to it, and no process writes to it.
+        state: The private folder of ``out``.
+        policy: Its retention holds where it is shorter than the one that a day opened with. Without ``[input]
+            delete_logs`` in it no log goes.
+        dry_run: Say what would go, and remove nothing.
+        clock: Gives the present time, UTC.
+        keys: Gives random bytes.
+
+    Returns:
+        What went, or would.
+
+    Raises:
+        InputError: A log named does not exist, or cannot be removed.
+        OutputError, KeyMaterialError, LockedError: As `run`.
+    """
+    manifest.required(Path(out))
+    loaded = policy if isinstance(policy, Policy) or policy is None else load_policy(policy)
+    found = [log for log in find_logs([str(log) for log in logs], may_be_empty=True) if log.path]
+    with open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened:
+        return purging.purge(opened, loaded, found, dry_run=dry_run)
 
 
 def warm() -> None:

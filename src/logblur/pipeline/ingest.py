@@ -6,15 +6,13 @@ until then nothing of it counts, and a run that is killed reads it again.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from stat import S_ISREG
 from typing import TYPE_CHECKING
 
-from logblur.dataset.identity import HEAD_SIZE, FileStat
+from logblur.dataset.identity import HEAD_SIZE, FileStat, Head, Marks
 from logblur.dataset.ledger import NEW_LOG, LogRecord
 from logblur.dataset.state import State
 from logblur.errors import FormatError, InputError, LogblurError
@@ -57,7 +55,7 @@ class Ingest:
         self._state, self._days, self._logs = state, days, logs
         self._workers = Workers(state, days, pool, workers, started)
         self._on_progress, self._on_notice = on_progress, on_notice
-        sizes = [stat.size if (stat := _stat(log)) else None for log in logs] if on_progress else []
+        sizes = [stat.size if (stat := FileStat.of(log.path)) else None for log in logs] if on_progress else []
         self._bytes_total = None if None in sizes else sum(filter(None, sizes))
         self.total = Segment()
         self.bytes_read = self.logs_known = self.waiting = 0
@@ -73,24 +71,32 @@ class Ingest:
                 self.errors.append(error)
 
     def _read(self, log: Log) -> None:
-        stat = _stat(log)
+        stat = FileStat.of(log.path)
         if stat and self._state.ledger.unchanged(stat):
             self.logs_known += 1
             return
         from logblur.sources.blocks import BlockReader
         from logblur.sources.open import open_log
 
+        form = None
         with open_log(log) as content:
-            head = content.head(HEAD_SIZE) if content.rereadable else b""
+            if self._days.plan.delete_logs:
+                content.end()
+            head = Head.of(content) if content.rereadable else self._head_of_pipe()
             point = self._state.ledger.find(content) if content.rereadable else NEW_LOG
-            reader = BlockReader(content, start=point.offset)
-            form = None
-            while not reader.at_end and (block := reader.read()):
+            marks = self._state.ledger.marks(head, point.offset)
+            reader = BlockReader(
+                content,
+                start=point.offset,
+                max_line_bytes=self._days.plan.max_line_bytes,
+                watch=marks if content.rereadable else None,
+            )
+            while not point.older and not reader.at_end and (block := reader.read()):
                 self._workers.get_ready()  # while this thread imports Numba
                 form = form or self._format(content, block)
                 segment = self._workers.read_segment(reader, form, block, self._report)
                 self._check_rejects(segment, log.name)
-                point = self._commit(point, content, head, reader, segment)
+                point = self._commit(point, content, head, marks, reader, segment)
                 reader.next_segment()
             self.bytes_read += reader.bytes_read
             self.waiting += reader.waiting
@@ -98,8 +104,8 @@ class Ingest:
             self.logs_known += 1
         else:
             self.formats[form.name] += 1
-        if stat:
-            self._state.ledger.remember([stat])
+        if stat and not (reader.waiting and self._days.plan.delete_logs):  # its end may come without a change
+            self._state.ledger.remember(stat, None if point.older or reader.waiting else point.id)
 
     def _format(self, content: LogContent, block: Block) -> Format:
         """Return the format of a log, told by its head; a pipe has none but its first block."""
@@ -132,21 +138,24 @@ class Ingest:
             )
 
     def _commit(
-        self, point: LogRecord, content: LogContent, began: bytes, reader: BlockReader, segment: Segment
+        self, point: LogRecord, content: LogContent, began: Head, marks: Marks, reader: BlockReader, segment: Segment
     ) -> LogRecord:
         """Make a segment count, with the days it opens."""
-        ledger = self._state.ledger
-        self._days.open(partial.day for partial in segment.partials)
+        ledger, head, tail = self._state.ledger, began, began.data
         if content.rereadable:
-            head, tail = content.head(HEAD_SIZE), reader.tail
-            if not head.startswith(began) or len(head) < min(HEAD_SIZE, reader.offset):  # copytruncate, say
+            head, tail = Head.of(content), reader.tail
+            reached = min(HEAD_SIZE, reader.offset - head.start)
+            if head.start != began.start or not head.data.startswith(began.data) or len(head.data) < reached:
                 raise InputError("was emptied or replaced while it was read; run again", source=content.log.name)
-        else:  # what came through a pipe cannot come again: a log of its own
-            head = tail = self._state.key_source("standard input", 32)
+            if reached <= 0:  # header lines alone: logs of any site begin with the same, so they make no log known
+                self.total.add(segment)
+                return point
+        self._days.open(partial.day for partial in segment.partials)
         after = ledger.commit(
             point,
             head=head,
             tail=tail,
+            marks=marks.take(reader.offset),
             new_offset=reader.offset,
             partials=segment.partials,
             rejects=segment.rejects,
@@ -157,18 +166,10 @@ class Ingest:
         self.total.add(segment)
         return after
 
+    def _head_of_pipe(self) -> Head:
+        """Return a head that no log has: what came through a pipe cannot come again."""
+        return Head(0, self._state.key_source("standard input", 32))
+
     def _report(self, reader: BlockReader) -> None:
         if self._on_progress:
             self._on_progress(Progress(self.bytes_read + reader.bytes_read, self._bytes_total, self.total.rows))
-
-
-def _stat(log: Log) -> FileStat | None:
-    """Return what the system says of a log's file; None for a pipe or what cannot be asked."""
-    if log.path is None:
-        return None
-    try:
-        about = log.path.stat()
-    except OSError:
-        return None
-    name = os.fspath(log.path.absolute())
-    return FileStat(name, about.st_size, about.st_mtime_ns, about.st_ino) if S_ISREG(about.st_mode) else None

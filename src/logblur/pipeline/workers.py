@@ -145,7 +145,14 @@ class Workers:
     def _parser(self, form: Format) -> Parser:
         from logblur.parse import Parser
 
-        return Parser(form, self._days.fields, latest_us=self._latest_us, local=self._days.plan.log_zone)
+        plan = self._days.plan
+        return Parser(
+            form,
+            self._days.fields,
+            latest_us=self._latest_us,
+            max_line_bytes=plan.max_line_bytes,
+            local=plan.log_zone,
+        )
 
     def _settle(self, parsed: Parsed) -> Segment:
         """Turn parsed rows into partials on disk, each day by the Plan it opened with."""

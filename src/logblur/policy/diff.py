@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from logblur.policy.explain import BECOMES, MEANS
+from logblur.policy.explain import BECOMES, MEANS, restrictions
 from logblur.policy.model import Duration, Policy, Table
 from logblur.policy.plan import Method, Plan
 from logblur.policy.resolve import resolve
@@ -58,6 +58,7 @@ def diff(before: Policy, after: Policy) -> tuple[Change, ...]:
     return (
         *_said(before, after),
         *(change for name in Fields.model_fields for change in _field(name, before, after, plans)),
+        *_signals(plans),
         *_visitor(before, after),
         *_tables(before, after),
     )
@@ -72,7 +73,7 @@ def _shown(value: object) -> str:
     if value is None or value == "":
         return "(not said)"
     if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "nobody"
+        return ", ".join(map(str, value)) or "none"
     return str(value)
 
 
@@ -109,6 +110,10 @@ def _field(name: str, before: Policy, after: Policy, plans: tuple[Plan, Plan]) -
         told = tuple(TOLD.index(method) for method in methods)
         was, becomes = (_becomes(name, method, plan) for method, plan in zip(methods, plans, strict=True))
         yield Change(subject, was, becomes, "more" if told[1] > told[0] else "less")
+    if name == "path":
+        old, new = (plan.query for plan in plans)
+        effect: Effect = "more" if set(old) < set(new) else "less" if set(new) < set(old) else "other"
+        yield from _changed(f"{subject}, parameters of the query", old, new, effect)
     for part in ("purpose", "legal_basis"):
         own = [rule and getattr(rule, part) for rule in rules]
         if any(own) and "drop" not in methods:
@@ -120,6 +125,15 @@ def _becomes(name: str, method: Method, plan: Plan) -> str:
     if method == "drop":
         return "nothing"
     return BECOMES[name][method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
+
+
+def _signals(plans: tuple[Plan, Plan]) -> Iterator[Change]:
+    """Whether requests are restricted, and how: what they say of it is compared, not what is meant."""
+    old, new = (" ".join(restrictions(plan)) for plan in plans)
+    effect: Effect = "other" if old and new else "less" if new else "more"
+    yield from _changed("requests that object or do not consent", old, new, effect)
+    known, found = (tuple(name for name, _ in plan.identifiers) for plan in plans)
+    yield from _changed("identifiers of the organisation", known, found)
 
 
 def _visitor(before: Policy, after: Policy) -> Iterator[Change]:
@@ -156,6 +170,8 @@ def _table(old: Table, new: Table, before: Policy, after: Policy) -> Iterator[Ch
         yield from _changed(f"{subject}, {label}", getattr(old, part), getattr(new, part), effect)
     fewer: Effect = "more" if new.min_clients < old.min_clients else "less"
     yield from _changed(f"{subject}, clients in a row, at least", old.min_clients, new.min_clients, fewer)
+    larger: Effect = "more" if new.max_client_share > old.max_client_share else "less"
+    yield from _changed(f"{subject}, share of one client", old.max_client_share, new.max_client_share, larger)
     if any((old.purpose, new.purpose)):
         yield from _changed(f"{subject}, purpose", old.purpose or before.purpose, new.purpose or after.purpose)
     if any((old.legal_basis, new.legal_basis)):

@@ -32,7 +32,7 @@ BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
     "path": {"template": "path without its query, variable parts replaced"},
     "status": {"keep": "status as logged", "class": "class of the status, such as 4xx"},
     "bytes_sent": {"keep": "size, summed"},
-    "referer": {"domain": "registrable domain and search engine"},
+    "referer": {"domain": "registrable domain, and search engine, social network or answering service"},
     "user_agent": {"family": "browser, system, device and bot, by name and major version"},
 }
 """Field -> method -> what is left of it. Dropping leaves nothing anywhere."""
@@ -44,6 +44,8 @@ MEANS: Final[Mapping[str, str]] = {
     "page": "pages that people read",
     "search": "pages that people came to from a search engine",
     "referral": "pages that people came to from another site, search engines apart",
+    "social": "pages that people came to from a social network",
+    "ai_answers": "pages that people came to from a service that answers in its own words",
     "download": "files that people downloaded",
     "error": "people's requests that ended in 4xx or 5xx",
 }
@@ -148,7 +150,7 @@ def explain(policy: Policy, plan: Plan) -> Explanation:
             )
             for table, said in zip(plan.tables, policy.tables, strict=True)
         ),
-        signals=_signals(plan),
+        signals=restrictions(plan),
         tokens=_tokens(policy, plan),
         held=_held(policy, plan, fields),
     )
@@ -189,11 +191,14 @@ def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
             becomes = "nothing; read to tell the day"
     else:
         becomes = BECOMES[name][method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
+        if name == "path" and plan.query:
+            becomes = f"path, variable parts replaced, with the parameters {', '.join(plan.query)}, their values swept"
     columns = tuple(column for column in plan.columns if name in YIELDS[column])
     return FieldExplained(name, method, becomes, columns, reason or "")
 
 
-def _signals(plan: Plan) -> tuple[str, ...]:
+def restrictions(plan: Plan) -> tuple[str, ...]:
+    """Return sentences on when a request is restricted and what then is left of it; none where none is."""
     signals = plan.signals
     if signals is None:
         return ()
@@ -220,6 +225,22 @@ def _client(client: Client) -> str:
     return f"{hops}, where remote_addr is one or is not logged, and else remote_addr"
 
 
+def _shares(plan: Plan) -> tuple[str, ...]:
+    """Say how much of a row one client may make, and in which tables."""
+    tables: dict[float, list[str]] = {}
+    for table in plan.tables:
+        tables.setdefault(table.max_client_share, []).append(table.name)
+    return tuple(
+        f"In {', '.join(names)} one client may make "
+        + (
+            "all of a row."
+            if share == 1
+            else f"{share * 100:g} % of a row's requests and bytes; what is more rolls up."
+        )
+        for share, names in tables.items()
+    )
+
+
 def _tokens(policy: Policy, plan: Plan) -> tuple[str, ...]:
     everywhere = (
         f"A visitor is a token made from {' and '.join(plan.visitor_from)}.",
@@ -234,6 +255,7 @@ def _tokens(policy: Policy, plan: Plan) -> tuple[str, ...]:
     return (
         *everywhere,
         "The measure visitors counts the distinct visitors of a day; min_clients is about its distinct clients.",
+        *_shares(plan),
         f"A day is published {again}.",
         f"A day is sealed {policy.visitor.seal_after} past its end or the arrival of its first line, whichever is "
         "later: its key is destroyed, and with it every token.",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Final, get_args
 
 from logblur.errors import PolicyError
 from logblur.policy.model import Policy, Table
 from logblur.policy.nearest import nearest
-from logblur.policy.plan import Method
-from logblur.policy.rules import AnyRule, Drop, Keep, Truncate
+from logblur.policy.plan import LARGEST_SHARE, Method
+from logblur.policy.rules import AnyRule, Drop, Keep, Template, Truncate
 from logblur.schema import KEY_TYPES, MEASURES, UNIVERSES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 FINEST_IPV4: Final = 24
 """Bits of an IPv4 address that may stay without a reason; /24 is often one office or one home's provider pool."""
@@ -85,7 +86,8 @@ def _lint_signals(policy: Policy) -> None:
         _lint_rule(name, rule, path)
         if name == "time":
             raise PolicyError("the time of restricted requests cannot differ: tables are cut by it", path=path)
-        if _finest(rule) < _finest(always.get(name, _DROP)):
+        usual = always.get(name, _DROP)
+        if _finest(rule) < _finest(usual) or not _parameters(rule) <= _parameters(usual):
             raise PolicyError("keeps more than the rule that holds always: restricted requests keep less", path=path)
     if not signals.fields.named() and "consent" not in policy.grounds():
         raise PolicyError("changes nothing: say under signals.fields what becomes of such requests", path="signals")
@@ -95,6 +97,10 @@ def _finest(rule: AnyRule) -> tuple[int, int, int]:
     """Return an order: of two rules for one field, the smaller keeps more."""
     bits = (-rule.ipv4_prefix, -rule.ipv6_prefix) if isinstance(rule, Truncate) else (0, 0)
     return (get_args(Method).index(rule.method), *bits)
+
+
+def _parameters(rule: AnyRule) -> frozenset[str]:
+    return frozenset(rule.query.keep if isinstance(rule, Template) and rule.query else ())
 
 
 def _finer(family: str, bits: int, finest: int) -> str:
@@ -116,6 +122,45 @@ def _lint_table(table: Table, path: str) -> None:
         _known(column, KEY_TYPES, f"{path}.by", table)
     for measure in table.measures:
         _known(measure, MEASURES, f"{path}.measures", table)
+    if table.max_client_share > LARGEST_SHARE and table.reason is None:
+        raise PolicyError(
+            f"lets one client make more than {LARGEST_SHARE:.0%} of a row, so that the row tells what it did: say why "
+            f"in reason (table {table.name!r})",
+            path=f"{path}.max_client_share",
+        )
+
+
+def lint_overlaps(
+    tables: Sequence[Table], made_of: Mapping[str, Iterable[str]], told_by: Mapping[str, Iterable[str]]
+) -> None:
+    """Refuse two tables that count the same requests by keys that depend on one another.
+
+    What one of them rolls up could be found by subtracting rows of the other. Keys depend on one another where they
+    are made of one field, or where that field tells which lines of the larger table the smaller one counts. Not
+    ``agent``: it tells two whole universes apart, and what is left beside those is checked when days are published.
+
+    Args:
+        tables: The policy's; what each of them names is known.
+        made_of: By column, the fields that it is made of.
+        told_by: By universe, the fields by which a line is told to be in it.
+    """
+    for (n, a), (m, b) in combinations(enumerate(tables), 2):
+        if not UNIVERSES[a.where] & UNIVERSES[b.where]:
+            continue
+        large, small = (a, b) if UNIVERSES[b.where] <= UNIVERSES[a.where] else (b, a)
+        apart = set(told_by[small.where]) - set(told_by[large.where])
+        by_large = {
+            field for column in large.by if column != "agent" or large.where == small.where for field in made_of[column]
+        }
+        if shared := sorted(by_large & (apart | {field for column in small.by for field in made_of[column]})):
+            where = (
+                f"the same {large.where!r}" if large.where == small.where else f"{small.where!r} within {large.where!r}"
+            )
+            raise PolicyError(
+                f"tables {a.name!r} and {b.name!r} count requests of {where}, and both tell {shared[0]}: what one "
+                "rolls up could be found by subtracting the other; drop one, or give them universes that are apart",
+                path=f"table[{max(n, m)}]",
+            )
 
 
 def _known(name: str, known: Mapping[str, object], path: str, table: Table) -> None:

@@ -6,19 +6,27 @@ The models check one value at a time. What two values come to together is for `l
 
 from __future__ import annotations
 
+import json
 import re
+from calendar import monthrange
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 
-from logblur.policy.rules import Fields, LegalBasis, Line, Model, Rule, Text, line
+from logblur.formats.json import checked_mapping
+from logblur.policy.identifiers import Identifiers
+from logblur.policy.plan import LARGEST_SHARE
+from logblur.policy.rules import Fields, LegalBasis, Line, Model, Name, Names, Rule, Text, distinct, line
+
+MOST_OF_A_FORMAT: Final = 10_000
+"""Characters of a log format: definitions stand in configurations on many lines."""
 
 MOST_CLIENTS: Final = 1000
-"""The largest threshold: up to here distinct clients are counted exactly."""
+"""The largest threshold."""
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,3}) (hour|day|week|month|year)s?")
 
@@ -32,6 +40,18 @@ class Duration:
 
     def __str__(self) -> str:
         return f"{self.count} {self.unit}{'' if self.count == 1 else 's'}"
+
+    def after(self, day: date) -> date:
+        """Return the first day on which it is over, if it begins with ``day``; hours count as the days they begin."""
+        match self.unit:
+            case "hour":
+                return day + timedelta(days=-(-self.count // 24))
+            case "day" | "week":
+                return day + self.span()
+            case _:
+                months = day.month - 1 + self.count * (12 if self.unit == "year" else 1)
+                year, month = day.year + months // 12, months % 12 + 1
+                return date(year, month, min(day.day, monthrange(year, month)[1]))
 
     def span(self) -> timedelta:
         """Return the exact length; `ValueError` for months and years, which have none."""
@@ -72,19 +92,18 @@ def _zone(value: str) -> str:
     return value
 
 
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not values:
-        raise ValueError("should not be empty")
-    if len(set(values)) < len(values):
-        raise ValueError("names something twice")
-    return values
+def _format(value: Any) -> Any:
+    """Return a mapping of JSON keys as the text that `formats.resolve_format` takes."""
+    return json.dumps(checked_mapping(value), ensure_ascii=False) if isinstance(value, dict) else value
+
+
+def _definition(value: str) -> str:
+    if not value.strip() or not re.sub(r"[\r\n\t]", " ", value).isprintable() or len(value) > MOST_OF_A_FORMAT:
+        raise ValueError(f"should be printable text of at most {MOST_OF_A_FORMAT} characters")
+    return value
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
-Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct)]
-
-
-Name = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=100)]
 
 
 def _conditions(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -124,19 +143,21 @@ class ClientAddress(Model):
 class Input(Model):
     """How logs are read: ``[input]``."""
 
-    format: Line = "auto"
+    format: Annotated[str, BeforeValidator(_format), AfterValidator(_definition)] = "auto"
     site: Annotated[str, AfterValidator(_site)] = ""
     timezone: Zone = "UTC"
     log_timezone: Zone = "UTC"
     client_address: ClientAddress = ClientAddress()
     max_rejects: Annotated[float, Field(ge=0, le=1)] = 0.05
+    delete_logs: bool = False
+    max_line_bytes: Annotated[int, Field(ge=1024, le=1 << 20)] = 64 << 10
 
 
 class Visitor(Model):
     """What ``visitors`` counts, and how long a day's key lives: ``[visitor]``."""
 
     from_: Annotated[
-        tuple[Literal["remote_addr", "user_agent"], ...], Field(strict=False, alias="from"), AfterValidator(_distinct)
+        tuple[Literal["remote_addr", "user_agent"], ...], Field(strict=False, alias="from"), AfterValidator(distinct)
     ] = ("remote_addr", "user_agent")
     seal_after: Annotated[Duration, PlainValidator(_duration), PlainSerializer(str), AfterValidator(_exact)] = Duration(
         2, "day"
@@ -161,7 +182,8 @@ class Signals(Model):
 class Table(Model):
     """One published table: ``[[table]]``. ``by`` is the roll-up order, the last column first.
 
-    Purpose and ground are the policy's unless the table has its own.
+    Purpose and ground are the policy's unless the table has its own. A client may make `max_client_share` of a row's
+    requests, and of its bytes; 1 sets no limit.
     """
 
     name: Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=64)]
@@ -169,6 +191,8 @@ class Table(Model):
     by: Names
     measures: Names
     min_clients: Annotated[int, Field(ge=2, le=MOST_CLIENTS)]
+    max_client_share: Annotated[float, Field(gt=0, le=1)] = LARGEST_SHARE
+    reason: Line | None = None
     purpose: Text | None = None
     legal_basis: LegalBasis | None = None
 
@@ -206,6 +230,7 @@ class Policy(Model):
     balancing: Balancing = Balancing()
     input: Input = Input()
     fields: Fields
+    identifiers: Identifiers = Field(default_factory=dict)
     visitor: Visitor = Visitor()
     signals: Signals | None = None
     tables: Annotated[tuple[Table, ...], Field(strict=False, alias="table")] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 Method = Literal["keep", "pseudonym", "hour", "day", "truncate", "template", "domain", "family", "class", "drop"]
@@ -15,6 +15,10 @@ Conditions = tuple[tuple[str, tuple[str, ...]], ...]
 """Fields, and for each the values that count; ``*`` in a value stands for any text."""
 
 
+LARGEST_SHARE: Final = 0.8
+"""Share of a row's requests or bytes that one client may make, where a table says nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Signals:
     """When a request is restricted.
@@ -22,7 +26,7 @@ class Signals:
     Attributes:
         consent: A request is, where this names fields and none of them holds one of its values.
         objection: It is, where one of these fields holds one of its values, whatever else it says.
-        methods, columns, ipv4_prefix, ipv6_prefix: Of restricted requests, as in `Plan`.
+        methods, columns, ipv4_prefix, ipv6_prefix, query: Of restricted requests, as in `Plan`.
     """
 
     consent: Conditions
@@ -31,6 +35,13 @@ class Signals:
     columns: tuple[str, ...]
     ipv4_prefix: int
     ipv6_prefix: int
+    query: tuple[str, ...]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that tell it; a cookie is in the whole header too."""
+        named = {name for name, _ in self.consent + self.objection}
+        return frozenset(named | ({"cookies"} if any(name.startswith("cookie_") for name in named) else set()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,7 @@ class TablePlan:
         by: Key columns, names in `schema.KEY_TYPES`, in roll-up order (the last rolls up first); never empty.
         measures: Names in `schema.MEASURES`, in column order.
         min_clients: k, at least 2.
+        max_client_share: The largest share of a row's requests, and of its bytes, that one client may make.
     """
 
     name: str
@@ -50,6 +62,7 @@ class TablePlan:
     by: tuple[str, ...]
     measures: tuple[str, ...]
     min_clients: int
+    max_client_share: float = LARGEST_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +93,17 @@ class Plan:
         client: Where the client's address stands; everything said of ``remote_addr`` is about that address.
         visitor_from: Fields whose values make a visitor, of ``remote_addr`` and ``user_agent``.
         ipv4_prefix, ipv6_prefix: Bits kept where remote_addr is truncated.
+        query: Parameters that stay with a path, in this order.
+        identifiers: The organisation's own rules: name, and a regular expression of RE2.
         zone: Whose days and hours are counted.
         log_zone: For formats whose times carry no zone.
         site: The site of formats that log no host.
         format: ``[input] format``.
         max_rejects: Share of a segment's lines, 0 to 1.
+        max_line_bytes: A longer line is a reject.
         seal_after: Past the later of a day's end and its first line's arrival.
         publish: ``open`` refreshes a day until it is sealed, ``sealed`` publishes once.
+        delete_logs: Raw logs go once every byte of them counts and every day is sealed.
         signals: When a request is restricted, and what then becomes of it; None where the policy does not ask.
     """
 
@@ -100,13 +117,17 @@ class Plan:
     visitor_from: tuple[str, ...]
     ipv4_prefix: int
     ipv6_prefix: int
+    query: tuple[str, ...]
+    identifiers: tuple[tuple[str, str], ...]
     zone: ZoneInfo
     log_zone: ZoneInfo
     site: str
     format: str
     max_rejects: float
+    max_line_bytes: int
     seal_after: timedelta
     publish: Literal["open", "sealed"]
+    delete_logs: bool = False
     signals: Signals | None = None
 
     def of_restricted(self) -> Plan:
@@ -115,5 +136,10 @@ class Plan:
         if own is None:
             return self
         return replace(
-            self, methods=own.methods, columns=own.columns, ipv4_prefix=own.ipv4_prefix, ipv6_prefix=own.ipv6_prefix
+            self,
+            methods=own.methods,
+            columns=own.columns,
+            ipv4_prefix=own.ipv4_prefix,
+            ipv6_prefix=own.ipv6_prefix,
+            query=own.query,
         )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from logblur.errors import PolicyError
-from logblur.policy.lint import lint
+from logblur.policy.lint import lint, lint_overlaps
 from logblur.policy.model import Policy, Table
 from logblur.policy.plan import Client, Method, Plan, Signals, TablePlan
-from logblur.policy.rules import AnyRule, Truncate
+from logblur.policy.rules import AnyRule, Template, Truncate
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
 _AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
@@ -35,6 +35,8 @@ YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
     "bot_class": _AGENT,
     "referrer_domain": {"referer": ("domain",)},
     "search_engine": {"referer": ("domain",)},
+    "social_network": {"referer": ("domain",)},
+    "ai_service": {"referer": ("domain",)},
     "complete": {"status": ("keep",), "bytes_sent": ("keep",)},
     "network": {"remote_addr": ("truncate",)},  # an address kept whole is no network: its groups would be one client
 }
@@ -47,6 +49,8 @@ TOLD_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "page": ("path", "status", "user_agent"),
     "search": ("path", "status", "referer", "user_agent"),
     "referral": ("path", "status", "referer", "user_agent"),
+    "social": ("path", "status", "referer", "user_agent"),
+    "ai_answers": ("path", "status", "referer", "user_agent"),
     "download": ("path", "status", "user_agent"),
     "error": ("status", "user_agent"),
 }
@@ -72,26 +76,34 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
     methods: dict[str, Method] = {name: rule.method for name, rule in rules.items()}
     for number, table in enumerate(policy.tables):
         _check(table, f"table[{number}]", methods)
+    lint_overlaps(policy.tables, YIELDS, TOLD_BY)
     ipv4_prefix, ipv6_prefix = _prefixes(rules)
     signals = _signals(policy, rules) if policy.signals else None
+    asked = ("query",) if _query(rules) else ()
     plan = Plan(
         name=policy.name,
         digest="",
         methods=methods,
-        fields=_parsed(methods, {policy.input.client_address.field, *policy.visitor.from_}, signals),
+        fields=_parsed(methods, (policy.input.client_address.field, *policy.visitor.from_, *asked), signals),
         columns=_columns(methods),
-        tables=tuple(TablePlan(t.name, t.where, t.by, t.measures, t.min_clients) for t in policy.tables),
+        tables=tuple(
+            TablePlan(t.name, t.where, t.by, t.measures, t.min_clients, t.max_client_share) for t in policy.tables
+        ),
         client=Client(policy.input.client_address.field, policy.input.client_address.trusted_proxies),
         visitor_from=policy.visitor.from_,
         ipv4_prefix=ipv4_prefix,
         ipv6_prefix=ipv6_prefix,
+        query=_query(rules),
+        identifiers=tuple(policy.identifiers.items()),
         zone=ZoneInfo(policy.input.timezone),
         log_zone=ZoneInfo(policy.input.log_timezone),
         site=policy.input.site,
         format=policy.input.format if format is None else format,
         max_rejects=policy.input.max_rejects,
+        max_line_bytes=policy.input.max_line_bytes,
         seal_after=policy.visitor.seal_after.span(),
         publish=policy.visitor.publish,
+        delete_logs=policy.input.delete_logs,
         signals=signals,
     )
     return replace(plan, digest=_digest(plan))
@@ -100,6 +112,11 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
 def _prefixes(rules: Mapping[str, AnyRule]) -> tuple[int, int]:
     address = rules.get("remote_addr")
     return (address.ipv4_prefix, address.ipv6_prefix) if isinstance(address, Truncate) else (0, 0)
+
+
+def _query(rules: Mapping[str, AnyRule]) -> tuple[str, ...]:
+    path = rules.get("path")
+    return path.query.keep if isinstance(path, Template) and path.query else ()
 
 
 def _columns(methods: Mapping[str, Method]) -> tuple[str, ...]:
@@ -122,6 +139,7 @@ def _signals(policy: Policy, rules: Mapping[str, AnyRule]) -> Signals:
         {name: method for name, method in methods.items() if method != "drop"},
         _columns(methods),
         *_prefixes(kept),
+        _query(kept),
     )
 
 
@@ -153,21 +171,18 @@ def _check(table: Table, path: str, methods: Mapping[str, Method]) -> None:
         )
 
 
-def _parsed(methods: Mapping[str, Method], counted: set[str], signals: Signals | None) -> tuple[str, ...]:
+def _parsed(methods: Mapping[str, Method], also: Iterable[str], signals: Signals | None) -> tuple[str, ...]:
     """Return the columns that a run reads, in the schema's order, then those that are in no schema."""
     named = {"referer_host" if name == "referer" else name for name, method in methods.items() if method != "drop"}
-    wanted = named | {"time", "remote_addr"} | counted
-    if signals:
-        wanted |= {name for name, _ in signals.consent + signals.objection}
-        wanted |= {"cookies"} if any(name.startswith("cookie_") for name in wanted) else set()
+    wanted = named | {"time", "remote_addr"} | set(also) | set(signals.fields if signals else ())
     return tuple(name for name in PARSED.names if name in wanted) + tuple(sorted(wanted.difference(PARSED.names)))
 
 
 def _digest(plan: Plan) -> str:
     """Return SHA-256 over what decides what is published.
 
-    Neither the name nor how logs are read and when they are refused is part of it: an operator may read one more
-    format, or bear with more rejects, in the middle of a day.
+    Neither the name nor how logs are read, when they are refused and when they go is part of it: an operator may read
+    one more format, or bear with more rejects, in the middle of a day.
     """
     facts = asdict(plan) | {
         "methods": {
@@ -175,7 +190,9 @@ def _digest(plan: Plan) -> str:
         },  # unnamed is dropped too
         "schema": SCHEMA_VERSION,
     }
-    for name in ("name", "digest", "format", "max_rejects", *(() if plan.signals else ("signals",))):
+    of_reading = ("format", "max_rejects", "max_line_bytes", "delete_logs")
+    unused = (name for name in ("signals", "query", "identifiers") if not facts[name])
+    for name in ("name", "digest", *of_reading, *unused):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator
 
 
 def line(value: str) -> str:
@@ -109,11 +109,45 @@ class Day(Rule):
     method: Literal["day"]
 
 
+def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return values that are some, each once; `ValueError` for others."""
+    if not values:
+        raise ValueError("should not be empty")
+    if len(set(values)) < len(values):
+        raise ValueError("names something twice")
+    return values
+
+
+Name = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=100)]
+Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(distinct)]
+
+
+Parameter = Annotated[str, Field(pattern=r"\A[^\s&;#=%+]{1,64}\z")]
+
+
+class Parameters(Model):
+    """The parameters of a query that stay, in this order, their values swept."""
+
+    keep: Annotated[
+        tuple[Annotated[str, Field(pattern=r"\A[^\s&;#=%+]{1,64}\z")], ...],
+        Field(strict=False),
+        AfterValidator(distinct),
+    ]
+
+
+def _query(value: Any) -> Any:
+    if value == "drop":
+        return None
+    if value is None or isinstance(value, dict | Parameters):
+        return value
+    raise ValueError('should be \'drop\', or the parameters that stay, such as { keep = ["page", "utm_source"] }')
+
+
 class Template(Rule):
-    """A path without its query, its variable parts replaced."""
+    """A path, its variable parts replaced, with none of its query or with some parameters."""
 
     method: Literal["template"]
-    query: Literal["drop"] = "drop"
+    query: Annotated[Parameters | None, BeforeValidator(_query)] = None
 
 
 class Class(Rule):

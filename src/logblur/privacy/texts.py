@@ -132,7 +132,7 @@ def _kept(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:
     kept = [name for name in policy.fields.named() if plan.methods[name] != "drop"]
     categories = {name: Category(metadata_of(name)["category"]) for name in kept}
     kept.sort(key=lambda name: (list(Category).index(categories[name]), PARSED.names.index(name)))
-    return [
+    items = [
         words.say(
             "item",
             f"fields.{name}",
@@ -141,6 +141,13 @@ def _kept(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:
         )
         for name in kept
     ]
+    if plan.query:
+        items.append(words.say("parameters", "fields.path.query", names=", ".join(plan.query)))
+    if plan.signals:
+        restricted = plan.of_restricted()
+        what = [_what(words, name, restricted) for name in kept if name in restricted.methods]
+        items.append(words.say("restricted", "signals", what="; ".join(what) or "–"))
+    return items
 
 
 def _counted(words: Phrases, plan: Plan) -> list[Item]:

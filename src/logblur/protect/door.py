@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from logblur.policy.plan import Plan
 from logblur.protect import kernels
@@ -25,6 +26,7 @@ from logblur.protect.clients import clients
 from logblur.protect.hosts import sites
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
+from logblur.protect.queries import kept_parameters
 from logblur.protect.signals import restricted
 from logblur.schema import NONE, PARSED, UNUSUAL, Protected
 
@@ -219,14 +221,16 @@ def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
 
     bots = np.array([v == "bot" for v in values("agent", "human")])
     kinds = np.array([_KINDS[v] for v in values("file_kind", "page")], np.int8)
-    engines = np.array([v != NONE for v in values("search_engine", NONE)])
+    origins = np.zeros(len(values("referrer_domain", NONE)), np.int8)
+    for number, name in enumerate(("search_engine", "social_network", "ai_service"), 1):
+        origins[[v != NONE for v in values(name, NONE)]] = number
     numbers: dict[str, int] = {NONE: -1}
     domains = np.array([numbers.setdefault(v, len(numbers)) for v in values("referrer_domain", NONE)])
     own = np.array([numbers.setdefault(v, len(numbers)) for v in values("own_domain", NONE)])
     status = _status(rows) if rows.has("status") else np.zeros(count, np.int16)
     kernels.universes(
         codes("agent"), bots, status, codes("file_kind"), kinds,
-        codes("referrer_domain"), engines, domains, codes("own_domain"), own, out,
+        codes("referrer_domain"), origins, domains, codes("own_domain"), own, out,
     )  # fmt: skip
     return out
 
@@ -270,7 +274,7 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
         found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
         return _Coded(coded["remote_addr"].codes, found, spare=True)
     if name == "path" and "path" in coded:
-        return _Coded(coded["path"].codes, rows.templates.of(coded["path"].values))
+        return _paths(rows, plan)
     if name == "site":
         if "host" in coded:
             return _Coded(coded["host"].codes, sites(coded["host"].values))
@@ -281,6 +285,20 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
     if name in coded and name not in PARSED.names:  # made by classify, of values that are publishable
         return coded[name]
     return _constant("human" if name == "agent" else NONE, rows)
+
+
+def _paths(rows: _Rows, plan: Plan) -> _Coded:
+    """Return the templates of paths, each with the parameters that stay."""
+    path = _Coded(rows.coded["path"].codes, rows.templates.of(rows.coded["path"].values, plan.identifiers))
+    if not plan.query or "query" not in rows.coded:
+        return path
+    queries = rows.coded["query"]
+    kept = kept_parameters(queries.values, plan.query, plan.identifiers).dictionary_encode()
+    query = np.asarray(kept.indices)[queries.codes]
+    pairs, codes = np.unique(path.codes.astype(np.int64) * len(kept.dictionary) + query, return_inverse=True)
+    of, asked = np.divmod(pairs, len(kept.dictionary))
+    paths, asks = path.values.take(pa.array(of)), kept.dictionary.cast(pa.string()).take(pa.array(asked))
+    return _Coded(codes, pc.if_else(pc.equal(asks, ""), paths, pc.binary_join_element_wise(paths, asks, "?")))
 
 
 def _identifier(name: str, rows: _Rows, plan: Plan) -> _Coded:

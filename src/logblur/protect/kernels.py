@@ -135,11 +135,12 @@ def tokens(days, keys, address, high, low, family, agent, agents, by_address, vi
 
 
 @kernel
-def universes(agent, bots, status, path, kinds, referrer, engines, domains, host, own, out):
+def universes(agent, bots, status, path, kinds, referrer, origins, domains, host, own, out):
     """`schema.Universe` of each row, by number.
 
-    ``bots`` by agent code; ``kinds`` by path code: 0 page, 1 asset, 2 download; by referrer code: ``engines`` whether
-    it is a search engine, ``domains`` its registrable domain as a number, -1 for none; ``own`` by host code likewise.
+    ``bots`` by agent code; ``kinds`` by path code: 0 page, 1 asset, 2 download; by referrer code: ``origins``
+    0 none, 1 a search engine, 2 a social network, 3 a service that answers, and ``domains`` its registrable domain as a
+    number, -1 for none; ``own`` by host code likewise.
     """
     for row in range(len(out)):
         s, kind = status[row], kinds[path[row]]
@@ -151,11 +152,13 @@ def universes(agent, bots, status, path, kinds, referrer, engines, domains, host
             out[row] = 3 if s == 200 or s == 206 else 1
         elif kind == 0 and (200 <= s < 300 or s == 304):
             r = referrer[row]
-            if engines[r]:
+            if origins[r] == 1:
                 out[row] = 5
-            elif domains[r] >= 0 and domains[r] != own[host[row]]:
-                out[row] = 6
-            else:
+            elif domains[r] >= 0 and domains[r] == own[host[row]]:
                 out[row] = 4
+            elif origins[r] > 0:
+                out[row] = 5 + origins[r]
+            else:
+                out[row] = 6 if domains[r] >= 0 else 4
         else:
             out[row] = 1

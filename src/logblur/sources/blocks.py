@@ -6,6 +6,7 @@ Lines are cut here and nowhere else, so that no later stage needs to know of a b
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -49,6 +50,8 @@ class BlockReader:
         segment_size: Bytes of lines in a segment, at most, where it is no smaller than a block (a cut line counts
             what is left of it).
         max_line_bytes: The parser's limit.
+        watch: Called with the offset and the bytes of each block, in the order of the log, while the buffer is still
+            the reader's own; not for a line that was cut.
 
     Raises:
         InputError: The log is shorter than ``start``, or cannot be read.
@@ -70,6 +73,7 @@ class BlockReader:
         block_size: int = BLOCK_SIZE,
         segment_size: int = SEGMENT_SIZE,
         max_line_bytes: int = MAX_LINE_BYTES,
+        watch: Callable[[int, memoryview], None] | None = None,
     ) -> None:
         if block_size < max_line_bytes + 2:
             raise ValueError("a block holds the longest line that is not cut, and its newline")
@@ -77,6 +81,7 @@ class BlockReader:
         self._block_size = block_size
         self._segment_size = segment_size
         self._max_line_bytes = max_line_bytes
+        self._watch = watch
         self._lock = threading.Lock()
         self._stream = content.stream(start)
         if self._stream.position < start:
@@ -215,6 +220,8 @@ class BlockReader:
             self._tail = (self._tail + buffer[max(size - TAIL, 0) : size].tobytes())[-TAIL:]
         else:  # not the log's own bytes
             self._tail = b""
+        if self._watch and length <= size:
+            self._watch(self._offset, buffer[:length].data)
         block = Block(buffer, size, self._offset)
         self._offset += length
         self._segment_left -= size

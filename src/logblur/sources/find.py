@@ -28,7 +28,7 @@ class Log:
         return "standard input" if self.path is None else printable(os.fspath(self.path))
 
 
-def find_logs(patterns: Sequence[str]) -> list[Log]:
+def find_logs(patterns: Sequence[str], *, may_be_empty: bool = False) -> list[Log]:
     """Return the logs that the arguments of a call name, in their order, each once.
 
     A folder stands for the regular files in it and below, sorted; hidden files and editors' backups (``name~``) are
@@ -38,6 +38,7 @@ def find_logs(patterns: Sequence[str]) -> list[Log]:
 
     Args:
         patterns: The arguments, as typed.
+        may_be_empty: A folder or a glob without a log is fine.
 
     Raises:
         InputError: Something is missing, a folder cannot be listed, or a folder or glob holds no log.
@@ -45,7 +46,7 @@ def find_logs(patterns: Sequence[str]) -> list[Log]:
     logs: list[Log] = []
     seen: set[tuple[int, int] | None] = set()
     for pattern in patterns:
-        for path in [None] if pattern == "-" else _expand(pattern):
+        for path in [None] if pattern == "-" else _expand(pattern, may_be_empty=may_be_empty):
             identity = None if path is None else _identity(path)
             if identity not in seen:
                 seen.add(identity)
@@ -65,7 +66,7 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode() if code < 0xD800 else f"\\u{code:04x}"
 
 
-def _expand(pattern: str) -> list[Path]:
+def _expand(pattern: str, *, may_be_empty: bool) -> list[Path]:
     path = Path(pattern)
     if not pattern or (not os.path.lexists(path) and not glob.has_magic(pattern)):
         raise InputError("there is no such file; check the name and the working folder", source=printable(pattern))
@@ -76,7 +77,7 @@ def _expand(pattern: str) -> list[Path]:
     else:
         matches = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 (absolute ones too)
         found = [file for match in matches for file in (_below(match) if match.is_dir() else [match])]
-    if not found:
+    if not found and not may_be_empty:
         raise InputError("holds no log; name the files, or check the folder and the pattern", source=printable(pattern))
     return found
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Final, Literal, Protocol, Self
 
 from logblur.errors import InputError
+from logblur.sources.discard import is_finished
 from logblur.sources.find import Log
 
 Kind = Literal["plain", "gzip", "zstd", "bzip2", "xz"]
@@ -27,6 +28,9 @@ RATIO: Final = 1000
 
 RATIO_FROM: Final = 64 << 20
 """Decompressed bytes up to which the ratio is not looked at: that much is harmless."""
+
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+"""Byte order marks of UTF-16; no line of a log begins so, and no byte of what follows could be told from another."""
 
 _CHUNK: Final = 1 << 16  # stored bytes read at a time from an archive
 _PIECE: Final = 1 << 20  # decompressed bytes made at a time; with these two isal and zstd were fastest
@@ -125,6 +129,11 @@ class LogContent:
         stream.skip_to(offset)
         return stream
 
+    def end(self) -> None:
+        """Take the end of the data for the end of its last line, where no process is there to write more."""
+        if isinstance(self._stored, _File) and self._stored.is_finished():
+            self.grows = False
+
     def stop(self) -> None:
         """End the wait for a pipe that nothing comes through, in whichever thread it is."""
         if isinstance(self._stored, _Pipe):
@@ -180,7 +189,7 @@ class Stream:
         """Fill the view as far as bytes come and return how many; 0 is the end.
 
         Raises:
-            InputError: Not readable, truncated, corrupt, or expanding beyond `RATIO`.
+            InputError: Not readable, truncated, corrupt, expanding beyond `RATIO`, or text in UTF-16.
         """
         if self._decode is None:
             n = self._stored.readinto(view)
@@ -188,6 +197,10 @@ class Stream:
             piece = self._decoded(min(len(view), _PIECE))
             n = len(piece)
             view[:n] = piece
+        if self.position == 0 and bytes(view[: min(n, 2)]) in _UTF16:
+            raise InputError(
+                "is text in UTF-16; write it as UTF-8 first, such as with iconv -f UTF-16 -t UTF-8", source=self._name
+            )
         self.position += n
         if self._decode is not None and self.position > max(RATIO_FROM, RATIO * self._stored.position):
             raise InputError(
@@ -260,6 +273,9 @@ class _File:
 
     def size(self) -> int:
         return os.fstat(self._fd).st_size
+
+    def is_finished(self) -> bool:
+        return is_finished(self._fd)
 
     def again(self) -> _File:
         return _File(self._fd, self._name)

@@ -1,0 +1,96 @@
+"""The end of what is kept: published days past their retention go, and raw logs that say nothing new any more.
+
+A day goes for good: the ledger marks it before the first file is removed, a kill in between is completed by the next
+start, and lines of it that come later are late. Of what goes the ledger keeps a record, without names.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from logblur import durable
+from logblur.dataset import manifest
+from logblur.dataset.ledger import DayRecord
+from logblur.dataset.seal import finish_seal
+from logblur.dataset.state import State
+from logblur.errors import OutputError
+from logblur.policy.load import restore
+from logblur.policy.model import Duration
+
+
+def expired_days(state: State, now: datetime, retention: Duration | None) -> list[DayRecord]:
+    """Return the days whose retention is over, ascending.
+
+    A day's time begins when it has ended, or when its first line arrived, if that is later, as with sealing.
+
+    Args:
+        state: Its days.
+        now: The present time.
+        retention: That of the policy at hand, if any. Of it and the one that a day opened with the shorter holds.
+    """
+    zone = ZoneInfo(state.ledger.meta("timezone") or "UTC")
+
+    def expired(record: DayRecord) -> bool:
+        begins = max(record.day + timedelta(days=1), record.first_arrival.astimezone(zone).date())
+        periods = [restore(record.plan).retention, *([retention] if retention else [])]
+        return min(period.after(begins) for period in periods) <= now.astimezone(zone).date()
+
+    return [record for record in state.ledger.days() if not record.purged and expired(record)]
+
+
+def purge_days(state: State, days: Iterable[date], now: datetime) -> None:
+    """Remove days from OUT, and from the state what is left of them; then finish what a killed run began.
+
+    Raises:
+        OutputError: A folder on the way is a link, which may lead anywhere: nothing is removed of that day.
+
+    Privacy:
+        Of a day that was still open the key dies too. What stays is that there was such a day: in the manifest, under
+        ``purged``, and in the ledger.
+    """
+    for day in days:
+        partitions(state.out, day)
+        state.ledger.purge(day, now)
+        durable.step("day marked as purged")
+    for day in state.ledger.half_purged():
+        finish_seal(state.ledger, state.keys, state.partials, day)
+        for folder in partitions(state.out, day):
+            _remove(folder)
+        found = manifest.required(state.out)
+        left = {name: entry for name, entry in found.days.items() if name != day.isoformat()}
+        purged = tuple(sorted({*found.purged, day.isoformat()}))
+        manifest.save(state.out, replace(found, days=left, purged=purged))
+        state.ledger.mark_purged(day)
+
+
+def partitions(out: Path, day: date) -> list[Path]:
+    """Return the folders of OUT that hold a day, of whatever table; none of them, nor one above, is a link."""
+    with durable.explained(out):
+        tables = [path for path in sorted(out.iterdir()) if path.name != manifest.PRIVATE]
+        return [folder for table in tables for folder in _of_day(table, f"date={day.isoformat()}")]
+
+
+def _of_day(table: Path, name: str) -> Iterator[Path]:
+    folder = table / name
+    if not folder.is_dir():
+        return
+    for path in (table, folder):
+        if stat.S_ISLNK(path.lstat().st_mode):
+            raise OutputError(f"{path}: it is a link, and purging follows none; put the folder itself there")
+    yield folder
+
+
+def _remove(folder: Path) -> None:
+    """Remove a partition: its one file, then the folder. What else may be in it is not ours, and stays."""
+    with durable.explained(folder):
+        (folder / f"{folder.parent.name}.parquet").unlink(missing_ok=True)
+        durable.step("file purged")
+        with suppress(OSError):
+            folder.rmdir()
+    durable.sync_folder(folder.parent)

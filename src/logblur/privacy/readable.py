@@ -1,0 +1,239 @@
+"""What a reader can get out of files: names, bytes, decompressed pages, and the cells of tables.
+
+For the audit, which must see what an attacker sees. Files of any tool: Parquet, CSV, JSON, logs, databases; what is
+packed with gzip, zstd, bzip2 or xz is unpacked.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from logblur.errors import InputError
+from logblur.jit import Bytes
+from logblur.privacy.parquet import pieces
+from logblur.privacy.search_kernels import separate
+from logblur.schema import MEASURES
+from logblur.sources.find import Log
+from logblur.sources.open import open_log
+
+CHUNK: Final = 32 << 20
+"""Bytes of a file that are searched at once."""
+
+NOT_MEASURED: Final = frozenset({*MEASURES, "hits", "count", "size", "bytes_sent", "bytes_received", "duration"})
+"""Columns whose whole numbers are counts and sums: an address written as a number is not looked for in them."""
+
+_OVERLAP: Final = 1 << 10
+_LARGEST_DOCUMENT: Final = 256 << 20
+_BROKEN: Final = (pa.ArrowException, ValueError, IndexError, KeyError, TypeError, struct.error, RecursionError, OSError)
+"""What a damaged or hostile file can raise while it is decoded; its bytes are searched all the same."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Some text that a reader can get.
+
+    Attributes:
+        place: Where it is: the file, and what of it.
+        text: uint8; of a table's cells one a line.
+    """
+
+    place: str
+    text: Bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """A column of a table, or a part of it.
+
+    Attributes:
+        place: The file.
+        name: Its name.
+        values: An Arrow array.
+        day: The day that the file's folder names (``date=``), or empty.
+    """
+
+    place: str
+    name: str
+    values: pa.Array
+    day: str = ""
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the regular files of a folder and below, sorted, or the file itself; links are not followed."""
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file() and not file.is_symlink())
+
+
+def read(path: Path, *, skip: Callable[[Path], bool] = lambda _: False) -> Iterator[Piece]:
+    """Yield all that can be got from a file or a folder, but for files that are skipped.
+
+    Raises:
+        InputError: A file cannot be opened, or what is packed is damaged.
+    """
+    for file in files_of(path):
+        if skip(file):
+            continue
+        place = _place(file, path)
+        yield _piece(f"name of {place}", place.encode("utf-8", "surrogateescape"))
+        yield from _raw(file, place)
+        for name, text in _decoded(file):
+            yield _piece(f"{place}, {name}", text)
+        for table in _guarded(tables(file)):
+            for column in _columns(table, place, ""):
+                if (cells := _cells(column)) is not None:
+                    yield Piece(f"{place}, column {column.name}", cells)
+
+
+def columns(path: Path) -> Iterator[Column]:
+    """Yield every column of every table in a file or a folder, part by part."""
+    for file in files_of(path):
+        day = next((part[5:] for part in file.parts if part.startswith("date=")), "")
+        for table in _guarded(tables(file)):
+            yield from _columns(table, _place(file, path), day)
+
+
+def tables(file: Path) -> Iterator[pa.Table]:
+    """Yield the table of a file of Parquet, CSV or JSON, part by part; nothing for any other file."""
+    suffixes = [suffix for suffix in file.suffixes if suffix not in {".gz", ".zst", ".bz2", ".xz"}]
+    match suffixes[-1:]:
+        case [".parquet"]:
+            import pyarrow.parquet as pq
+
+            schema = pq.read_schema(file)
+            texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
+            with pq.ParquetFile(file, read_dictionary=texts) as opened:
+                for batch in opened.iter_batches(1 << 20):
+                    yield pa.Table.from_batches([batch])
+        case [".csv" | ".tsv"]:
+            from pyarrow import csv
+
+            options = csv.ParseOptions(delimiter="\t" if suffixes[-1] == ".tsv" else ",")
+            with csv.open_csv(file, parse_options=options) as stream:
+                for batch in stream:
+                    yield pa.Table.from_batches([batch])
+        case [".json" | ".jsonl" | ".ndjson"] if file.stat().st_size <= _LARGEST_DOCUMENT:
+            yield from _json(file)
+
+
+def _json(file: Path) -> Iterator[pa.Table]:
+    """Yield the leaves of JSON, by the key that holds them: a line each, or one document."""
+    with open_log(Log(file)) as content:
+        text = content.stream(0).read(_LARGEST_DOCUMENT).decode("utf-8", "replace")
+    leaves: dict[str, list[str]] = {}
+    try:
+        _gather("", json.loads(text), leaves)
+    except ValueError:
+        for line in text.splitlines():
+            if line.strip():
+                _gather("", json.loads(line), leaves)
+    for name, values in leaves.items():
+        yield pa.table({name: values})
+
+
+def _gather(name: str, value: Any, leaves: dict[str, list[str]]) -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _gather(key, inner, leaves)
+    elif isinstance(value, list):
+        for inner in value:
+            _gather(name, inner, leaves)
+    elif value is not None:
+        leaves.setdefault(name, []).append(str(value))
+
+
+def _place(file: Path, path: Path) -> str:
+    return file.name if file == path else str(file.relative_to(path))
+
+
+def _piece(place: str, text: bytes) -> Piece:
+    return Piece(place, np.frombuffer(text, np.uint8))
+
+
+def _raw(file: Path, place: str) -> Iterator[Piece]:
+    """Yield a file's bytes, unpacked, cut where no word is cut."""
+    with open_log(Log(file)) as content:
+        stream = content.stream(0)
+        rest = b""
+        while data := stream.read(CHUNK):
+            text = rest + data
+            end = text.rfind(b"\n") + 1
+            if end:
+                yield _piece(place, text[:end])
+                rest = text[end:]
+            elif len(text) > 2 * CHUNK:  # no lines: what may be the first part of a needle is read again
+                yield _piece(place, text)
+                rest = text[-_OVERLAP:]
+            else:
+                rest = text
+        if rest:
+            yield _piece(place, rest)
+
+
+def _decoded(file: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield what a Parquet file unpacks to; of pages of text each value stands on a line of its own."""
+    if file.suffix != ".parquet":
+        return
+    import pyarrow.parquet as pq
+
+    with pa.memory_map(str(file)) as mapped:
+        data = mapped.read_buffer()
+        try:
+            for name, piece in pieces(memoryview(data), pq.ParquetFile(pa.BufferReader(data))):
+                yield name, _separated(piece) if "page of" in name else piece
+        except _BROKEN:
+            return
+
+
+def _separated(page: bytes) -> bytes:
+    """Return a page with newlines between its values, where they are PLAIN text; else as it is."""
+    levels = 4 + int.from_bytes(page[:4], "little")  # a data page may begin with levels, their length first
+    for start in (0, levels):
+        copy = np.frombuffer(bytearray(page), np.uint8)
+        if start < len(page) and separate(copy, np.int64(start)) == len(page):
+            return copy.tobytes()
+    return page
+
+
+def _guarded(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Yield the parts of a table up to where the file is damaged."""
+    try:
+        yield from parts
+    except (*_BROKEN, InputError):
+        return
+
+
+def _columns(table: pa.Table, place: str, day: str) -> Iterator[Column]:
+    for name, chunked in zip(table.column_names, table.columns, strict=True):
+        for values in chunked.chunks:
+            yield Column(place, name, _flat(values), day)
+
+
+def _flat(values: pa.Array) -> pa.Array:
+    """Return the innermost values of lists; a struct as text."""
+    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        return _flat(values.flatten())
+    return pa.array(map(str, values.to_pylist()), pa.string()) if pa.types.is_nested(values.type) else values
+
+
+def _cells(column: Column) -> Bytes | None:
+    """Return the cells as lines of text: those of a dictionary whether a row uses them or not."""
+    values = column.values.dictionary if pa.types.is_dictionary(column.values.type) else column.values
+    if pa.types.is_integer(values.type) and column.name in NOT_MEASURED:
+        return None
+    if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+        joined = b"\n".join(value for value in values.to_pylist() if value is not None)
+    else:
+        texts = values.cast(pa.large_string()).drop_null()
+        whole = pa.LargeListArray.from_arrays(pa.array([0, len(texts)], pa.int64()), texts)
+        joined = pc.binary_join(whole, pa.scalar("\n", pa.large_string()))[0].as_buffer().to_pybytes()
+    return np.frombuffer(joined, np.uint8)

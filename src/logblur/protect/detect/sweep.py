@@ -1,0 +1,124 @@
+"""All detectors together, over distinct texts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from logblur.protect.detect import numbers, patterns, words
+from logblur.protect.detect.parameters import named
+from logblur.protect.detect.patterns import has, replaced
+from logblur.protect.detect.spelling import TOKEN, changed, spelled
+from logblur.schema import FINDINGS
+
+Rules = tuple[tuple[str, str], ...]
+"""An organisation's own: name and regular expression, in the order in which they are tried."""
+
+_TEXT: Final = pa.large_string()
+_TREATMENTS: Final = 3
+
+
+def swept(texts: pa.Array, own: Rules = (), *, whole: bool = True) -> pa.Array:
+    """Return texts with a word in braces for everything that has the form of an identifier.
+
+    Args:
+        texts: large_string, distinct values without nulls, as `spelling.spelled` returns them.
+        own: The organisation's rules; they come first.
+        whole: Whether a text that is a number as a whole is one that varies, as part of a path is.
+
+    Returns:
+        As many values. A text is treated until it stays as it is; one that does not within a few treatments is
+        ``{token}``, so that what is swept again does not change.
+
+    Cost:
+        Linear in the characters; see `logblur.protect.paths.template`.
+    """
+    settled = replaced(texts, [(pattern, f"{{{name}}}") for name, pattern in own])
+    moving = np.flatnonzero(has(settled, patterns.SUSPECT))
+    for left in reversed(range(_TREATMENTS + 1)):
+        if not len(moving):
+            break
+        before = settled.take(pa.array(moving))
+        after = _treated(before, whole)
+        moved = pc.not_equal(before, after)
+        moving, after = moving[moved], after.filter(moved)
+        mask = np.zeros(len(settled), np.bool_)
+        mask[moving] = True
+        settled = pc.replace_with_mask(
+            settled, pa.array(mask), after if left else pa.array([TOKEN] * len(after), _TEXT)
+        )
+        moving = moving[has(after, patterns.SUSPECT)]
+    return settled
+
+
+def kinds(texts: pa.Array) -> dict[str, pa.Array]:
+    """Return which texts hold something of each kind (`schema.FINDINGS`) that has the form of an identifier.
+
+    Args:
+        texts: large_string, distinct values of any field; null holds nothing.
+
+    Returns:
+        By kind, in the order of `schema.FINDINGS`, boolean, as many values as ``texts``, without nulls.
+
+    Privacy:
+        Says that something is there, never what.
+    """
+    read = pc.replace_substring_regex(spelled(texts), "[{}]", "")  # words in braces are ours alone
+    settled = swept(named(read))
+    return {kind: pc.match_substring(settled, f"{{{kind}}}") for kind in FINDINGS}
+
+
+def without_addresses(texts: pa.Array) -> pa.Array:
+    """Return texts (large_string) decoded and with ``{ip}`` for every IP address, in any spelling; null is empty."""
+    found = _without_addresses(spelled(texts))
+    return replaced(_without_addresses(found), patterns.RELEASE)  # twice: two addresses may share what parts them
+
+
+def _without_addresses(texts: pa.Array) -> pa.Array:
+    texts = replaced(texts, patterns.ADDRESSES)
+    return changed(texts, has(texts, patterns.DASHED), numbers.without_dashed)
+
+
+def _treated(texts: pa.Array, whole: bool) -> pa.Array:
+    encoded = pc.and_(has(texts, patterns.CAMEL), has(texts, patterns.WORD))
+    hard = _any(has(texts, patterns.COMPLEX), has(texts, numbers.MAYBE_IBAN), _is_mixed(texts), encoded)
+    if pc.any(hard).as_py():
+        texts = pc.replace_with_mask(texts, hard, _treated_hard(texts.filter(hard), whole))
+    asset = has(texts, patterns.ASSET)
+    rest = replaced(texts, [*([patterns.NUMBER] if whole else []), *patterns.DATES, patterns.LONG_NUMBER])
+    return replaced(pc.if_else(asset, texts, rest), patterns.RELEASE)
+
+
+def _treated_hard(texts: pa.Array, whole: bool) -> pa.Array:
+    encoded = pc.and_(has(texts, patterns.CAMEL), has(texts, patterns.WORD))
+    texts = changed(texts, encoded, words.without_encoded_mail)
+    mail = has(texts, "@")
+    if pc.any(mail).as_py():
+        texts = pc.replace_with_mask(texts, mail, replaced(texts.filter(mail), patterns.EMAILS))
+    texts = _without_addresses(replaced(texts, patterns.CODES))
+    for maybe, without in (
+        (numbers.MAYBE_IBAN, numbers.without_ibans),
+        (numbers.MAYBE_CARD, numbers.without_cards),
+        (numbers.MAYBE_FIRM, numbers.without_firms),
+    ):
+        texts = changed(texts, has(texts, maybe), without)
+    texts = replaced(texts, patterns.PHONES)
+    texts = changed(texts, has(texts, numbers.MAYBE_CODE), numbers.without_codes)
+    asset = has(texts, patterns.ASSET)
+    rest = replaced(texts, [*([patterns.NUMBER] if whole else []), patterns.DIGEST])
+    word = pc.and_(_any(has(rest, patterns.RUN), _is_mixed(rest), encoded), has(rest, "[0-9]"))
+    return pc.if_else(asset, texts, changed(rest, word, words.without_tokens))
+
+
+def _any(*masks: pa.Array) -> pa.Array:
+    out = masks[0]
+    for mask in masks[1:]:
+        out = pc.or_(out, mask)
+    return out
+
+
+def _is_mixed(texts: pa.Array) -> pa.Array:
+    return pc.greater_equal(pc.count_substring_regex(texts, patterns.MIXED), 3)

@@ -1,0 +1,248 @@
+"""The audit's search: every form of every value is found, in whatever file, and nothing else is."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import ipaddress
+import json
+import re
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import logblur
+from logblur.cli import main
+from logblur.privacy import search_kernels as kernels
+from logblur.privacy.needles import SHORTEST, Haystack, _trimmed, forms
+from logblur.privacy.report import Verdict
+from logblur.privacy.search import prepare, search
+
+LINE = '%s - %s [17/May/2026:10:05:%02d +0000] "GET %s HTTP/1.1" 200 5 "%s" "Mozilla/5.0"\n'
+SECRET = "198.51.100.77"
+EMAIL = "anna.ozola@example.org"
+
+# The kernel against the simplest search there is
+
+
+def naive(needles: list[bytes], text: bytes) -> list[int]:
+    """How often each needle stands in a text with no letter or digit beside it, whatever its case."""
+    word = rb"[0-9A-Za-z\x80-\xff]"
+    return [
+        len(re.findall(rb"(?=(?<!" + word + rb")" + re.escape(n.lower()) + rb"(?!" + word + rb"))", text.lower()))
+        for n in needles
+    ]
+
+
+PARTS = st.lists(
+    st.sampled_from([b"ab", b"AB", b"abc", b"1", b".", b"..", b"-", b"/", b"@", b"\n", b"\xc4\x93", b"%41"])
+)
+
+
+@given(st.lists(PARTS.map(b"".join), max_size=8), PARTS.map(b"".join))
+def test_the_kernel_finds_what_a_plain_search_finds(drawn: list[bytes], text: bytes) -> None:
+    """Each needle is counted as often as a regular expression finds it between the edges of words."""
+    needles = sorted({n for n in (_trimmed(d) for d in drawn) if n}, key=lambda n: (n.lower(), n))
+    distinct = [n for at, n in enumerate(needles) if n.lower() not in {m.lower() for m in needles[:at]}]
+    counts = np.zeros(len(distinct), np.int64)
+    found, places = Haystack((n, 0) for n in distinct).search(np.frombuffer(text or b"\n", np.uint8), counts)
+    assert counts.tolist() == naive(distinct, text or b"\n")
+    assert len(found) == counts.sum()
+    for needle, place in zip(found.tolist(), places.tolist(), strict=True):
+        assert text[place : place + len(distinct[needle])].lower() == distinct[needle].lower()
+
+
+def test_case_cells_and_networks() -> None:
+    """A needle with regard to case, one that is a whole cell, and one that is no network, each found only so."""
+    needles = [(b"MTkyLjAuMi4x", kernels.CASED), (b"3221225985", kernels.ALONE), (b"198.51.100.0", kernels.NO_NETWORK)]
+    text = b"mtkyLjAuMi4x MTkyLjAuMi4x\n3221225985\n3221225985 \n198.51.100.0/24 198.51.100.0"
+    counts = np.zeros(3, np.int64)
+    Haystack(needles).search(np.frombuffer(text, np.uint8), counts)
+    assert counts.tolist() == [1, 1, 1]
+
+
+def test_a_text_that_is_nearly_a_needle_costs_no_more_than_its_words() -> None:
+    """A needle of many words is cut to those that are looked at, so a hostile text is read a fixed number of times."""
+    assert _trimmed(b".".join([b"a"] * 1000)) == b".".join([b"a"] * kernels.WORDS)
+    assert _trimmed(b"..short..") == b""
+    assert _trimmed(b"(long enough)") == b"long enough"
+    assert _trimmed(b"abcdefgh" + b"-" * 9 + b"ijkl") == b"abcdefgh"
+
+
+# Every form, in every kind of file
+
+
+SPELLINGS = {
+    "raw": EMAIL,
+    "upper case": EMAIL.upper(),
+    "percent": quote(EMAIL, safe=""),
+    "all percent": "".join(f"%{byte:02X}" for byte in EMAIL.encode()),
+    "hex": EMAIL.encode().hex(),
+    "base64": base64.b64encode(EMAIL.encode()).decode(),
+    "reversed": EMAIL[::-1],
+    "address": SECRET,
+    "address in hex": ipaddress.ip_address(SECRET).packed.hex(),
+    "address as a number": str(int(ipaddress.ip_address(SECRET))),
+    "longer address": "2001:0db8:0000:0000:0000:0000:0000:00ab",
+    "user": "secretuser",
+    "query value": "mysearchterm",
+    "cookie of a referrer's query": "theirtoken",
+}
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """A log of one client with everything, and of twelve clients with a word that they share."""
+    log = tmp_path / "raw.log"
+    log.write_text(
+        LINE % (SECRET, "secretuser", 1, f"/a?mail={EMAIL}&q=mysearchterm", "https://example.org/?t=theirtoken")
+        + LINE % ("2001:db8::ab", "-", 2, "/", "-")
+        + "".join(LINE % (f"192.0.2.{k}", "-", k, "/?q=commonword", "-") for k in range(12))
+    )
+    return log
+
+
+def write(folder: Path, kind: str, value: str) -> Path:
+    """A file of some kind with a value in it."""
+    match kind:
+        case "parquet":
+            pq.write_table(pa.table({"a": ["x", value, "y"]}), folder / "out.parquet")
+        case "parquet, plain":
+            pq.write_table(pa.table({"a": ["x" * 50, value, "y" * 65]}), folder / "out.parquet", use_dictionary=False)
+        case "csv":
+            (folder / "out.csv").write_text(f"a,b\nx,1\n{value},2\n")
+        case "json":
+            (folder / "out.json").write_text(json.dumps({"hosts": [{"name": value}]}))
+        case "json lines":
+            (folder / "out.jsonl").write_text('{"a": 1}\n' + json.dumps({"a": value}) + "\n")
+        case "log, packed":
+            (folder / "out.log.gz").write_bytes(gzip.compress(f"{value}\n".encode()))
+        case "database":
+            with sqlite3.connect(folder / "out.db") as db:
+                db.execute("CREATE TABLE t (a TEXT, b INTEGER)")
+                db.execute("INSERT INTO t VALUES (?, 7)", (value,))
+            db.close()
+        case "file name":
+            (folder / value.replace("/", "_")).write_text("nothing")
+    return folder
+
+
+KINDS = ["parquet", "parquet, plain", "csv", "json", "json lines", "log, packed", "database", "file name"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_every_form_is_found_in_every_kind_of_file(spelling: str, kind: str, raw: Path, tmp_path: Path) -> None:
+    """What is published in any form fails the search; a number only as a cell of a table."""
+    if spelling == "address as a number" and kind in {"log, packed", "database", "file name"}:
+        pytest.skip("numbers are looked for in cells alone")
+    out = tmp_path / "out"
+    out.mkdir()
+    hunt = prepare([str(raw)], wanted="auto", enough=10)
+    assert search("s", out, hunt).verdict is Verdict.PASSED
+    result = search("s", write(out, kind, SPELLINGS[spelling]), hunt)
+    assert result.verdict is Verdict.FAILED
+    said = f"{result.summary} {result.details}"
+    if kind != "file name":  # that is the place itself
+        assert SPELLINGS[spelling].lower() not in said.lower()
+
+
+def test_a_word_of_many_is_listed(raw: Path, tmp_path: Path) -> None:
+    """A value in lines of twelve clients fails nothing under ten, and fails under twenty."""
+    out = write(tmp_path, "csv", "commonword") / "out.csv"
+    found = search("s", out, prepare([str(raw)], wanted="auto", enough=10))
+    assert (found.verdict, "listed" in found.details[0]) == (Verdict.PASSED, True)
+    assert search("s", out, prepare([str(raw)], wanted="auto", enough=20)).verdict is Verdict.FAILED
+
+
+def test_fields_are_taken_together(tmp_path: Path) -> None:
+    """A query value of one client that stands in the paths of many is of no one's."""
+    log = tmp_path / "raw.log"
+    log.write_text(
+        LINE % (SECRET, "-", 1, "/?q=opening-hours", "-")
+        + "".join(LINE % (f"192.0.2.{k}", "-", k, "/opening-hours", "-") for k in range(12))
+    )
+    out = write(tmp_path, "csv", "/opening-hours") / "out.csv"
+    assert search("s", out, prepare([str(log)], wanted="auto", enough=10)).verdict is Verdict.PASSED
+
+
+def test_numbers_in_measures_are_no_addresses(raw: Path, tmp_path: Path) -> None:
+    """A sum that happens to be an address's number is none; the same in another column is one."""
+    number = int(ipaddress.ip_address(SECRET))
+    hunt = prepare([str(raw)], wanted="auto", enough=10)
+    for name, verdict in (("bytes", Verdict.PASSED), ("client", Verdict.FAILED)):
+        pq.write_table(pa.table({name: [number]}), tmp_path / "out.parquet")
+        assert search("s", tmp_path / "out.parquet", hunt).verdict is verdict
+
+
+def test_values_that_no_row_uses_are_found(raw: Path, tmp_path: Path) -> None:
+    """An entry of a dictionary that no row uses, and one that statistics or metadata keep, are seen."""
+    hunt = prepare([str(raw)], wanted="auto", enough=10)
+    spare = pa.DictionaryArray.from_arrays(pa.array([1, 1]), pa.array([EMAIL, "x"]))
+    pq.write_table(pa.table({"a": spare}), tmp_path / "spare.parquet")
+    assert search("s", tmp_path / "spare.parquet", hunt).verdict is Verdict.FAILED
+    pq.write_table(pa.table({"a": ["x"]}).replace_schema_metadata({"note": EMAIL}), tmp_path / "meta.parquet")
+    assert search("s", tmp_path / "meta.parquet", hunt).verdict is Verdict.FAILED
+
+
+def test_damaged_files_are_searched_all_the_same(raw: Path, tmp_path: Path) -> None:
+    """A Parquet file cut short, a CSV of ragged lines and JSON that is none raise nothing and hide nothing."""
+    hunt = prepare([str(raw)], wanted="auto", enough=10)
+    pq.write_table(pa.table({"a": [EMAIL]}), tmp_path / "whole.parquet", compression="none")
+    data = (tmp_path / "whole.parquet").read_bytes()
+    for name, content in (
+        ("cut.parquet", data[:-9]), ("ragged.csv", f"a,b\n1\n1,2,3\n{EMAIL}\n".encode()),
+        ("half.json", f'{{"a": "{EMAIL}"'.encode()), ("deep.json", b"[" * 100_000 + EMAIL.encode()),
+    ):  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+        assert search("s", tmp_path / name, hunt).verdict is Verdict.FAILED, name
+
+
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=SHORTEST, max_size=40), max_size=5
+    )
+)
+def test_every_form_of_any_value_is_found_in_itself(values: list[str]) -> None:
+    """Whatever the value, each of its forms is found where it stands alone on a line."""
+    kinds = {n: "query value" for n in (_trimmed(v.encode()) for v in values) if n}
+    needles, haystack = forms(kinds)
+    for value in kinds:
+        counts = np.zeros(len(needles), np.int64)
+        haystack.search(np.frombuffer(b"\n" + value + b"\n", np.uint8), counts)
+        assert counts.any()
+
+
+# The command
+
+
+def test_a_published_folder_passes_and_the_raw_log_fails(project: Path, tmp_path: Path, capsys) -> None:
+    """What `run` publishes of the sample logs holds nothing of them; the logs themselves hold it all."""
+    logs = str(project / "sample_logs")
+    logblur.run(logs, tmp_path / "out", state=tmp_path / "state")
+    words = ["audit", str(tmp_path / "out"), "--raw", logs, "--state", str(tmp_path / "state")]
+    assert main([*words, "--report", str(tmp_path / "report")]) == 0
+    out = capsys.readouterr().out
+    assert "search of the output      passed" in out
+    assert "search of the state       passed" in out
+    assert json.loads((tmp_path / "report" / "audit.json").read_text())["failed"] is False
+    assert (tmp_path / "report" / "audit.md").read_text().startswith("# Audit of")
+    assert main(["audit", logs, "--raw", logs, "--report", str(tmp_path / "report")]) == 6
+    assert json.loads((tmp_path / "report" / "audit.json").read_text())["failed"] is True
+
+
+def test_what_is_not_given_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without raw logs and state nothing fails; a report inside what is published is refused; so is no path."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.csv").write_text("a\n1\n")
+    assert main(["audit", str(tmp_path / "out")]) == 0
+    assert "search of the output      not run" in capsys.readouterr().out
+    assert main(["audit", str(tmp_path / "out"), "--report", str(tmp_path / "out" / "r")]) == 2
+    assert main(["audit", str(tmp_path / "none")]) == 4
