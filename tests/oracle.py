@@ -130,7 +130,8 @@ def _keys(found: re.Match[bytes], local: datetime, vhost: bool, prefixes: tuple[
                 pass
             elif {domain, social, answers} != {"(none)"}:
                 universes.add("referral")
-                universes.update(name for name, of in (("social", social), ("ai_answers", answers)) if of != "(none)")
+                told_by = (("social", social), ("ai_answers", answers))
+                universes.add(next((name for name, of in told_by if of != "(none)"), "sites"))
     size = 0 if found["bytes"] == b"-" else int(found["bytes"])
     visitor = (address, text(found["agent"]))
     return Hit(local.date(), client, visitor, size, frozenset(universes), keys)

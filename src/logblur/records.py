@@ -16,9 +16,9 @@ from logblur.parse import Parser
 from logblur.parse.detect import SAMPLE_BYTES, choose
 from logblur.policy import Policy, load_policy
 from logblur.policy.plan import Plan
-from logblur.policy.resolve import YIELDS, resolve
+from logblur.policy.resolve import made_of, resolve
 from logblur.protect import RECORD_COLUMNS, Templates, protect
-from logblur.schema import KEY_TYPES, Parsed
+from logblur.schema import Parsed
 from logblur.sources.blocks import BlockReader, sample
 from logblur.sources.find import Log, find_logs
 from logblur.sources.open import open_log
@@ -90,8 +90,8 @@ def _schema(plan: Plan) -> pl.Schema:
 def _fields(wanted: Sequence[str], plan: Plan) -> set[str]:
     """Return the parsed columns that these columns are made of."""
     fields = {"time"} | ({"bytes_sent"} if "bytes" in wanted else set()) | set(wanted) & set(RECORD_COLUMNS)
-    for name in set(wanted) & set(KEY_TYPES):
-        fields |= {"referer_host" if field == "referer" else field for field in YIELDS[name]}
+    for name in set(wanted) & set(plan.columns):
+        fields |= {"referer_host" if field == "referer" else field for field in made_of(name, plan.dimensions)}
     fields |= {"query"} if "path" in fields else set()
     return (fields | (plan.signals.fields if plan.signals else set())) & set(plan.fields)
 
@@ -101,7 +101,7 @@ def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes]
     columns = [name for name in wanted if name not in {"date", "bytes"}]
 
     def frame(parsed: Parsed) -> pl.DataFrame:
-        classified = classify(parsed.batch, site=plan.site, memory=memory)
+        classified = classify(parsed.batch, site=plan.site, memory=memory, pages=plan.pages, dimensions=plan.dimensions)
         made = protect(
             classified, plan, lambda day: keys.setdefault(day, os.urandom(16)), columns=columns, templates=templates
         )

@@ -147,6 +147,12 @@ KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
 }  # fmt: skip
 """Columns that a table can be grouped by, in the order of docs/columns.md; ``date`` is the partition, never one."""
 
+
+def key_type(name: str) -> pa.DataType:
+    """Return the type of a key column: one of `KEY_TYPES`, or text for a policy's own dimension."""
+    return KEY_TYPES.get(name, pa.string())
+
+
 MEASURES: Final[Mapping[str, pa.DataType]] = dict.fromkeys(("requests", "visitors", "bytes"), pa.int64())
 
 MEANINGS: Final[Mapping[str, str]] = {
@@ -210,6 +216,7 @@ UNIVERSES: Final[Mapping[str, frozenset[Universe]]] = {
     "referral": frozenset({Universe.PAGE_REFERRAL, Universe.PAGE_SOCIAL, Universe.PAGE_ANSWERS}),
     "social": frozenset({Universe.PAGE_SOCIAL}),
     "ai_answers": frozenset({Universe.PAGE_ANSWERS}),
+    "sites": frozenset({Universe.PAGE_REFERRAL}),
     "download": frozenset({Universe.DOWNLOAD}),
     "error": frozenset({Universe.ERROR}),
 }

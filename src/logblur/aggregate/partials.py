@@ -32,7 +32,7 @@ from logblur.aggregate.kernels import (
 )
 from logblur.jit import Codes, Ints, Words
 from logblur.policy.plan import Plan, TablePlan
-from logblur.schema import KEY_TYPES, PERSON, UNIVERSES, Partial, Protected, Universe
+from logblur.schema import PERSON, UNIVERSES, Partial, Protected, Universe, key_type
 
 SEEDS: Final[Words] = np.frombuffer(secrets.token_bytes(16), np.uint64) | np.uint64(1)
 """Of the hash tables of this process. No result depends on them."""
@@ -247,7 +247,7 @@ def _table(by: Mapping[str, _Column], example: Codes, totals: tuple[Ints, Ints],
         [pa.array(found.members), pa.array(found.requests), pa.array(found.bytes)], fields=list(PERSON)
     )
     return pa.table(
-        {name: column.values.take(rows).cast(KEY_TYPES[name]) for name, column in by.items()}
+        {name: column.values.take(rows).cast(key_type(name)) for name, column in by.items()}
         | {
             "requests": totals[0],
             "bytes": totals[1],

@@ -21,7 +21,7 @@ from logblur.aggregate.nested import by_agent, withheld
 from logblur.aggregate.partials import SEEDS, lists
 from logblur.jit import Codes, Ints
 from logblur.policy.plan import TablePlan
-from logblur.schema import KEY_TYPES, OTHER, Partial
+from logblur.schema import OTHER, Partial, key_type
 
 Flags = npt.NDArray[np.bool_]
 _AGENTS: Final = ("human", "bot")
@@ -259,5 +259,5 @@ def _differs(column: pa.ChunkedArray) -> Flags:
 
 
 def _others(name: str, count: int) -> pa.Array:
-    kind = KEY_TYPES[name]
+    kind = key_type(name)
     return pa.nulls(count, kind) if name == "hour" else pa.repeat(pa.scalar(OTHER, kind), count)

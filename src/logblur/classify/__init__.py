@@ -5,6 +5,7 @@ Work is done once per distinct value of a column and remembered in a `Memory` th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -12,13 +13,22 @@ import pyarrow as pa
 from logblur.classify.agents import NOT_LOGGED, Agent
 from logblur.classify.hosts import Host
 from logblur.classify.memory import Known, Memory
+from logblur.policy.plan import Dimension, Pages
 
 __all__ = ["NOT_LOGGED", "Agent", "Memory", "classify"]
 
+_PLAIN: Final = Pages()
 _OF_REFERRER: Final = ("referrer_domain", *Host._fields[1:])
 
 
-def classify(batch: pa.RecordBatch, *, site: str, memory: Memory) -> pa.RecordBatch:
+def classify(
+    batch: pa.RecordBatch,
+    *,
+    site: str,
+    memory: Memory,
+    pages: Pages = _PLAIN,
+    dimensions: Sequence[Dimension] = (),
+) -> pa.RecordBatch:
     """Add the columns that follow from those of the batch.
 
     ``user_agent`` gives the columns of `Agent` (where it is not logged they are not added: `NOT_LOGGED` says what
@@ -30,6 +40,8 @@ def classify(batch: pa.RecordBatch, *, site: str, memory: Memory) -> pa.RecordBa
         batch: Columns of `schema.PARSED`.
         site: The site of formats that log no host; may be empty.
         memory: What this run has learnt so far.
+        pages: Which paths are parts of a page or downloads, beside what extensions say.
+        dimensions: Columns of the policy's own, added where the batch has what they look at.
 
     Returns:
         The same columns, then the new ones.
@@ -58,7 +70,14 @@ def classify(batch: pa.RecordBatch, *, site: str, memory: Memory) -> pa.RecordBa
     if (paths := columns.get("path")) is not None:
         from logblur.classify.files import kinds
 
-        columns["file_kind"] = pa.DictionaryArray.from_arrays(paths.indices, kinds(paths.dictionary), safe=False)
+        columns["file_kind"] = pa.DictionaryArray.from_arrays(paths.indices, kinds(paths.dictionary, pages), safe=False)
+    if own := [dimension for dimension in dimensions if dimension.column in columns]:
+        from logblur.classify.dimensions import told
+
+        for dimension in own:
+            texts = columns[dimension.column]
+            said = told(texts.dictionary, dimension.values)
+            columns[dimension.name] = pa.DictionaryArray.from_arrays(texts.indices, said, safe=False)
     return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
 

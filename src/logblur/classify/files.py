@@ -7,6 +7,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logblur.policy.plan import Pages
+
 _ASSETS: Final = """
     css less scss js mjs cjs jsx ts tsx map json webmanifest manifest wasm htc swf
     png jpg jpeg jpe gif webp avif svg svgz ico cur bmp tif tiff jxl heic heif
@@ -32,11 +34,15 @@ KINDS: Final = dict.fromkeys(_ASSETS.split(), "asset") | dict.fromkeys(_DOWNLOAD
 """The kind of each extension; every other path is a page."""
 
 
-def kinds(paths: pa.Array) -> pa.Array:
+_PLAIN: Final = Pages()
+
+
+def kinds(paths: pa.Array, pages: Pages = _PLAIN) -> pa.Array:
     """Return for each path ``page``, ``asset`` or ``download``.
 
     Args:
         paths: large_string, distinct values; null is a page.
+        pages: Patterns that decide before the extension does.
 
     Returns:
         string, without nulls.
@@ -48,4 +54,8 @@ def kinds(paths: pa.Array) -> pa.Array:
     found = pc.extract_regex(paths, r"\.(?P<extension>[0-9A-Za-z]{1,11})(?:;[^/]*)?$")
     extensions = pc.utf8_lower(pc.struct_field(found, "extension"))
     places = pc.index_in(extensions, pa.array(list(KINDS), pa.large_string()))
-    return pc.fill_null(pa.array(list(KINDS.values()), pa.string()).take(places), "page")
+    said = pc.fill_null(pa.array(list(KINDS.values()), pa.string()).take(places), "page")
+    for kind, patterns in (("download", pages.downloads), ("asset", pages.assets)):
+        for pattern in patterns:
+            said = pc.if_else(pc.fill_null(pc.match_substring_regex(paths, pattern), False), kind, said)
+    return said

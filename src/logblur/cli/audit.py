@@ -39,7 +39,13 @@ def audit(
     folder = None if report is None else Path(report).resolve()
     if folder is not None and folder.is_relative_to(Path(path).resolve()):
         raise UsageError("the report must not lie in what is published: give --report another folder")
-    found = audited(Path(path), raw=raw, state=None if state is None else Path(state), policy=load_policy(policy))
+    found = audited(
+        Path(path),
+        policy=load_policy(policy),
+        promised=context.get_parameter_source("policy") is click.core.ParameterSource.COMMANDLINE,
+        raw=raw,
+        state=None if state is None else Path(state),
+    )
     put(_rendered(found))
     if folder is not None:
         _save(found, folder)

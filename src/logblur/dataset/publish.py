@@ -17,7 +17,7 @@ import pyarrow as pa
 from logblur import __version__, durable
 from logblur.dataset import manifest
 from logblur.policy.plan import Plan, TablePlan
-from logblur.schema import KEY_TYPES, MEASURES, SCHEMA_VERSION
+from logblur.schema import MEASURES, SCHEMA_VERSION, key_type
 
 _UNITS: Final = {"hour": "local hour of the day", "requests": "requests", "visitors": "visitors", "bytes": "bytes"}
 
@@ -61,7 +61,7 @@ def publish_day(out: Path, day: date, tables: Mapping[str, pa.Table], info: DayI
     Args:
         out: OUT, tied to the state.
         day: The day.
-        tables: Every table of the Plan: its ``by`` columns, then its measures, types as `schema.KEY_TYPES` and
+        tables: Every table of the Plan: its ``by`` columns, then its measures, types as `schema.key_type` and
             `schema.MEASURES`, thresholds applied, sorted by their keys.
         info: What goes into metadata and manifest.
 
@@ -110,7 +110,7 @@ def publish_day(out: Path, day: date, tables: Mapping[str, pa.Table], info: DayI
 def _render(table: pa.Table, plan: TablePlan, info: DayInfo) -> pa.Buffer:
     import pyarrow.parquet as pq
 
-    types = {name: KEY_TYPES[name] for name in plan.by} | {name: MEASURES[name] for name in plan.measures}
+    types = {name: key_type(name) for name in plan.by} | {name: MEASURES[name] for name in plan.measures}
     if dict(zip(table.schema.names, table.schema.types, strict=True)) != types or table.schema.names != list(types):
         raise ValueError(f"the columns of {plan.name} are not those of the Plan")
     if any(table[name].null_count for name in types if name != "hour"):

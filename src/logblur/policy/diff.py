@@ -60,6 +60,7 @@ def diff(before: Policy, after: Policy) -> tuple[Change, ...]:
         *(change for name in Fields.model_fields for change in _field(name, before, after, plans)),
         *_signals(plans),
         *_visitor(before, after),
+        *_own(before, after),
         *_tables(before, after),
     )
 
@@ -144,6 +145,18 @@ def _visitor(before: Policy, after: Policy) -> Iterator[Change]:
     yield from _changed(
         "a day is published", again[old.publish], again[new.publish], "less" if new.publish == "sealed" else "more"
     )
+
+
+def _own(before: Policy, after: Policy) -> Iterator[Change]:
+    for name in type(before.pages).model_fields:
+        yield from _changed(f"pages, {name.replace('_', ' ')}", getattr(before.pages, name), getattr(after.pages, name))
+    for name in dict.fromkeys([*before.dimensions, *after.dimensions]):
+        old, new = (
+            said and f"{said.field} by {', '.join(f'{value} = {pattern}' for value, pattern in said.values.items())}"
+            for said in (before.dimensions.get(name), after.dimensions.get(name))
+        )
+        effect: Effect = "more" if not old else "less" if not new else "other"
+        yield from _changed(f"column {name}", old, new, effect)
 
 
 def _tables(before: Policy, after: Policy) -> Iterator[Change]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from logblur.policy.model import Policy
 from logblur.policy.plan import Client, Method, Plan, TablePlan
-from logblur.policy.resolve import YIELDS
+from logblur.policy.resolve import made_of
 from logblur.policy.rules import Fields
 from logblur.schema import FINDINGS, PARSED, Category, metadata_of
 
@@ -46,6 +46,7 @@ MEANS: Final[Mapping[str, str]] = {
     "referral": "pages that people came to from another site, search engines apart",
     "social": "pages that people came to from a social network",
     "ai_answers": "pages that people came to from a service that answers in its own words",
+    "sites": "pages that people came to from another site that is none of these",
     "download": "files that people downloaded",
     "error": "people's requests that ended in 4xx or 5xx",
 }
@@ -193,7 +194,7 @@ def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
         becomes = BECOMES[name][method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
         if name == "path" and plan.query:
             becomes = f"path, variable parts replaced, with the parameters {', '.join(plan.query)}, their values swept"
-    columns = tuple(column for column in plan.columns if name in YIELDS[column])
+    columns = tuple(column for column in plan.columns if name in made_of(column, plan.dimensions))
     return FieldExplained(name, method, becomes, columns, reason or "")
 
 

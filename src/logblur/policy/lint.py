@@ -10,10 +10,12 @@ from logblur.policy.model import Policy, Table
 from logblur.policy.nearest import nearest
 from logblur.policy.plan import LARGEST_SHARE, Method
 from logblur.policy.rules import AnyRule, Drop, Keep, Template, Truncate
-from logblur.schema import KEY_TYPES, MEASURES, UNIVERSES
+from logblur.schema import KEY_TYPES, MEASURES, PARSED, UNIVERSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from logblur.policy.meaning import Dimension
 
 FINEST_IPV4: Final = 24
 """Bits of an IPv4 address that may stay without a reason; /24 is often one office or one home's provider pool."""
@@ -23,6 +25,10 @@ FINEST_IPV6: Final = 48
 
 _DROP: Final = Drop(method="drop")
 _PEOPLE: Final = frozenset({"visitor", "client", "remote_addr", "remote_user"})
+_TAKEN: Final = frozenset({*KEY_TYPES, *MEASURES, *PARSED.names, *_PEOPLE}) | {
+    *("date", "universe", "people", "parts", "clients", "depth", "first", "own_domain", "file_kind"),
+}
+"""Names of columns that mean something already, in a log, in a table, or on the way from one to the other."""
 
 
 def lint(policy: Policy) -> None:
@@ -40,9 +46,12 @@ def lint(policy: Policy) -> None:
             f'anybody can write {client.field}: say which proxies are believed, such as ["10.0.0.0/8"]',
             path="input.client_address.trusted_proxies",
         )
+    for name in policy.dimensions:
+        if name in _TAKEN:
+            raise PolicyError("logblur itself uses this name for a column: choose another", path=f"dimensions.{name}")
     seen: set[str] = set()
     for number, table in enumerate(policy.tables):
-        _lint_table(table, f"table[{number}]")
+        _lint_table(table, f"table[{number}]", policy.dimensions)
         if table.name in seen:
             raise PolicyError(f"another table is named {table.name!r} too", path=f"table[{number}].name")
         seen.add(table.name)
@@ -107,7 +116,7 @@ def _finer(family: str, bits: int, finest: int) -> str:
     return f"keeps {bits} bits of an {family} address: more than {finest} point at one household, so say why in reason"
 
 
-def _lint_table(table: Table, path: str) -> None:
+def _lint_table(table: Table, path: str, dimensions: Mapping[str, Dimension]) -> None:
     _known(table.where, UNIVERSES, f"{path}.where", table)
     for column in table.by:
         if column in _PEOPLE:
@@ -119,7 +128,7 @@ def _lint_table(table: Table, path: str) -> None:
             raise PolicyError(
                 f"every table is cut by 'date' already: leave it out (table {table.name!r})", path=f"{path}.by"
             )
-        _known(column, KEY_TYPES, f"{path}.by", table)
+        _known(column, {**KEY_TYPES, **dimensions}, f"{path}.by", table)
     for measure in table.measures:
         _known(measure, MEASURES, f"{path}.measures", table)
     if table.max_client_share > LARGEST_SHARE and table.reason is None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from logblur.errors import PolicyError
+from logblur.policy.meaning import Dimension, Pages
 from logblur.policy.model import Balancing, Controller, Input, Policy, Signals, Table, Visitor
 from logblur.policy.nearest import nearest
 from logblur.policy.rules import Fields, rules_of
@@ -33,6 +34,8 @@ _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "fields": Fields,
     "visitor": Visitor,
     "signals": Signals,
+    "pages": Pages,
+    "dimensions": Dimension,
     "table": Table,
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from calendar import monthrange
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from ipaddress import ip_network
@@ -19,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Pl
 
 from logblur.formats.json import checked_mapping
 from logblur.policy.identifiers import Identifiers
+from logblur.policy.meaning import Dimension, Pages
 from logblur.policy.plan import LARGEST_SHARE
 from logblur.policy.rules import Fields, LegalBasis, Line, Model, Name, Names, Rule, Text, distinct, line
 
@@ -27,6 +29,9 @@ MOST_OF_A_FORMAT: Final = 10_000
 
 MOST_CLIENTS: Final = 1000
 """The largest threshold."""
+
+MOST_DIMENSIONS: Final = 16
+"""Columns of a policy's own, at most."""
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,3}) (hour|day|week|month|year)s?")
 
@@ -216,6 +221,16 @@ class Balancing(Model):
     safeguards: Text | None = None
 
 
+def _columns(names: Mapping[str, Dimension]) -> Mapping[str, Dimension]:
+    for name in names:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+            raise ValueError("should have names of small letters, digits and _, the first a letter")
+    return names
+
+
+Dimensions = Annotated[dict[str, Dimension], Field(max_length=MOST_DIMENSIONS), AfterValidator(_columns)]
+
+
 class Policy(Model):
     """A policy file, exactly as written."""
 
@@ -233,6 +248,8 @@ class Policy(Model):
     identifiers: Identifiers = Field(default_factory=dict)
     visitor: Visitor = Visitor()
     signals: Signals | None = None
+    pages: Pages = Pages()
+    dimensions: Dimensions = Field(default_factory=dict)
     tables: Annotated[tuple[Table, ...], Field(strict=False, alias="table")] = ()
 
     def ground_of(self, rule: Rule) -> LegalBasis:

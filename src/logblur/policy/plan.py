@@ -51,7 +51,8 @@ class TablePlan:
     Attributes:
         name: Folder and file name of the table.
         where: A name in `schema.UNIVERSES`.
-        by: Key columns, names in `schema.KEY_TYPES`, in roll-up order (the last rolls up first); never empty.
+        by: Key columns, names in `schema.KEY_TYPES` or of own dimensions, in roll-up order (the last rolls up
+            first); never empty.
         measures: Names in `schema.MEASURES`, in column order.
         min_clients: k, at least 2.
         max_client_share: The largest share of a row's requests, and of its bytes, that one client may make.
@@ -79,6 +80,39 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
+class Dimension:
+    """A column of the policy's own.
+
+    Attributes:
+        name: Of the column.
+        field: The field it tells of; a policy that drops that drops the column.
+        column: The Parsed column that its patterns look at (``referer_host`` for the referrer).
+        values: What it says, and the pattern that tells it; the first that fits decides.
+    """
+
+    name: str
+    field: str
+    column: str
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """How paths are told apart and written.
+
+    Attributes:
+        index: File names that stand for their folder.
+        drop_slash: Whether ``/a/`` is ``/a``.
+        assets, downloads: Patterns of paths that are such, whatever their extension; assets decide first.
+    """
+
+    index: tuple[str, ...] = ()
+    drop_slash: bool = False
+    assets: tuple[str, ...] = ()
+    downloads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A policy, resolved. Equal digests mean equal treatment.
 
@@ -88,7 +122,7 @@ class Plan:
         methods: For each named field (`schema.PARSED` names; never `referer_host`) its method; absent means drop.
         fields: The Parsed columns that a run needs (`schema.PARSED` names; ``referer_host`` where `referer` is
             a domain; those of ``visitor_from`` too, even where the field is dropped).
-        columns: Key columns and ``scan`` columns that the policy yields, names in `schema.KEY_TYPES`.
+        columns: Key columns and ``scan`` columns that the policy yields, names in `schema.KEY_TYPES`, then its own.
         tables: The tables, in the policy's order.
         client: Where the client's address stands; everything said of ``remote_addr`` is about that address.
         visitor_from: Fields whose values make a visitor, of ``remote_addr`` and ``user_agent``.
@@ -105,6 +139,8 @@ class Plan:
         publish: ``open`` refreshes a day until it is sealed, ``sealed`` publishes once.
         delete_logs: Raw logs go once every byte of them counts and every day is sealed.
         signals: When a request is restricted, and what then becomes of it; None where the policy does not ask.
+        pages: How paths are told apart and written.
+        dimensions: Columns of the policy's own.
     """
 
     name: str
@@ -129,6 +165,8 @@ class Plan:
     publish: Literal["open", "sealed"]
     delete_logs: bool = False
     signals: Signals | None = None
+    pages: Pages = Pages()
+    dimensions: tuple[Dimension, ...] = ()
 
     def of_restricted(self) -> Plan:
         """Return what restricted requests go through; this Plan where there are none."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Final
+from typing import Final, get_args
 from zoneinfo import ZoneInfo
 
 from logblur.errors import PolicyError
 from logblur.policy.lint import lint, lint_overlaps
 from logblur.policy.model import Policy, Table
-from logblur.policy.plan import Client, Method, Plan, Signals, TablePlan
+from logblur.policy.plan import Client, Dimension, Method, Pages, Plan, Signals, TablePlan
 from logblur.policy.rules import AnyRule, Template, Truncate
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
@@ -42,6 +42,11 @@ YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
 }
 """Key column -> the fields it is made of -> the methods that yield it, weakest first (docs/design.md, section 5)."""
 
+_OPTIONAL: Final = ("signals", "query", "identifiers", "pages", "dimensions")
+"""Parts of a Plan that are no part of its digest where a policy does not ask for them."""
+
+_KEPT: Final[tuple[Method, ...]] = tuple(method for method in get_args(Method)[::-1] if method != "drop")
+
 TOLD_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "all": (),
     "human": ("user_agent",),
@@ -51,6 +56,7 @@ TOLD_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "referral": ("path", "status", "referer", "user_agent"),
     "social": ("path", "status", "referer", "user_agent"),
     "ai_answers": ("path", "status", "referer", "user_agent"),
+    "sites": ("path", "status", "referer", "user_agent"),
     "download": ("path", "status", "user_agent"),
     "error": ("status", "user_agent"),
 }
@@ -74,18 +80,23 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
     lint(policy)
     rules = policy.fields.named()
     methods: dict[str, Method] = {name: rule.method for name, rule in rules.items()}
+    dimensions = tuple(
+        Dimension(name, own.field, "referer_host" if own.field == "referer" else own.field, (*own.values.items(),))
+        for name, own in policy.dimensions.items()
+    )
     for number, table in enumerate(policy.tables):
-        _check(table, f"table[{number}]", methods)
-    lint_overlaps(policy.tables, YIELDS, TOLD_BY)
+        _check(table, f"table[{number}]", methods, dimensions)
+    lint_overlaps(policy.tables, {**YIELDS, **{own.name: (own.field,) for own in dimensions}}, TOLD_BY)
     ipv4_prefix, ipv6_prefix = _prefixes(rules)
-    signals = _signals(policy, rules) if policy.signals else None
+    signals = _signals(policy, rules, dimensions) if policy.signals else None
     asked = ("query",) if _query(rules) else ()
+    said = policy.pages
     plan = Plan(
         name=policy.name,
         digest="",
         methods=methods,
         fields=_parsed(methods, (policy.input.client_address.field, *policy.visitor.from_, *asked), signals),
-        columns=_columns(methods),
+        columns=_columns(methods, dimensions),
         tables=tuple(
             TablePlan(t.name, t.where, t.by, t.measures, t.min_clients, t.max_client_share) for t in policy.tables
         ),
@@ -105,6 +116,8 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         publish=policy.visitor.publish,
         delete_logs=policy.input.delete_logs,
         signals=signals,
+        pages=Pages(said.index, said.trailing_slash == "drop", said.assets, said.downloads),
+        dimensions=dimensions,
     )
     return replace(plan, digest=_digest(plan))
 
@@ -119,11 +132,18 @@ def _query(rules: Mapping[str, AnyRule]) -> tuple[str, ...]:
     return path.query.keep if isinstance(path, Template) and path.query else ()
 
 
-def _columns(methods: Mapping[str, Method]) -> tuple[str, ...]:
-    return tuple(column for column in KEY_TYPES if not _lacking(column, methods))
+def made_of(column: str, dimensions: Sequence[Dimension]) -> Mapping[str, tuple[Method, ...]]:
+    """Return the fields that a column is made of, and the methods of each that yield it, weakest first."""
+    own = next((dimension.field for dimension in dimensions if dimension.name == column), None)
+    return YIELDS[column] if own is None else {own: _KEPT}
 
 
-def _signals(policy: Policy, rules: Mapping[str, AnyRule]) -> Signals:
+def _columns(methods: Mapping[str, Method], dimensions: Sequence[Dimension]) -> tuple[str, ...]:
+    names = (*KEY_TYPES, *(dimension.name for dimension in dimensions))
+    return tuple(column for column in names if not _lacking(column, methods, dimensions))
+
+
+def _signals(policy: Policy, rules: Mapping[str, AnyRule], dimensions: Sequence[Dimension]) -> Signals:
     """Return when a request is restricted, and what it then goes through: what rests on consent is dropped."""
     assert policy.signals is not None
     stricter = policy.signals.fields.named()
@@ -137,22 +157,22 @@ def _signals(policy: Policy, rules: Mapping[str, AnyRule]) -> Signals:
         tuple(sorted(policy.signals.consent.items())),
         tuple(sorted(policy.signals.objection.items())),
         {name: method for name, method in methods.items() if method != "drop"},
-        _columns(methods),
+        _columns(methods, dimensions),
         *_prefixes(kept),
         _query(kept),
     )
 
 
-def _lacking(column: str, methods: Mapping[str, Method]) -> str:
+def _lacking(column: str, methods: Mapping[str, Method], dimensions: Sequence[Dimension]) -> str:
     """Return what a column lacks, in words; empty where the policy yields it."""
-    for field, yielding in YIELDS[column].items():
+    for field, yielding in made_of(column, dimensions).items():
         if methods.get(field, "drop") not in yielding:
             wanted = " or ".join(repr(method) for method in yielding)
             return f"it takes fields.{field} with method {wanted}; the policy says {methods.get(field, 'drop')!r}"
     return ""
 
 
-def _check(table: Table, path: str, methods: Mapping[str, Method]) -> None:
+def _check(table: Table, path: str, methods: Mapping[str, Method], dimensions: Sequence[Dimension]) -> None:
     """Refuse a table that the policy's fields do not yield."""
     dropped = {field for field in PARSED.names if methods.get(field, "drop") == "drop"}
     if "time" in dropped:
@@ -163,7 +183,7 @@ def _check(table: Table, path: str, methods: Mapping[str, Method]) -> None:
             f"{table.where!r} is told by {told}; the policy drops {lost} (table {table.name!r})", path=f"{path}.where"
         )
     for column in table.by:
-        if lacking := _lacking(column, methods):
+        if lacking := _lacking(column, methods, dimensions):
             raise PolicyError(f"cannot have {column!r}: {lacking} (table {table.name!r})", path=f"{path}.by")
     if "bytes" in table.measures and "bytes_sent" in dropped:
         raise PolicyError(
@@ -191,7 +211,7 @@ def _digest(plan: Plan) -> str:
         "schema": SCHEMA_VERSION,
     }
     of_reading = ("format", "max_rejects", "max_line_bytes", "delete_logs")
-    unused = (name for name in ("signals", "query", "identifiers") if not facts[name])
+    unused = (name for name in _OPTIONAL if getattr(plan, name) in (None, (), Pages()))
     for name in ("name", "digest", *of_reading, *unused):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations

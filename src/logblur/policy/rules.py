@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, get_args
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator
 
 
@@ -12,6 +14,17 @@ def line(value: str) -> str:
     """Return one line of text for people; `ValueError` for anything else."""
     if not value.strip() or not value.isprintable() or len(value) > 500:
         raise ValueError("should be one line of printable text, at most 500 characters")
+    return value
+
+
+def pattern(value: str) -> str:
+    """Return a regular expression of RE2, which takes linear time; `ValueError` for what is none."""
+    if len(value) > 500:
+        raise ValueError("should have at most 500 characters")
+    try:
+        pc.match_substring_regex(pa.array([""]), value)
+    except pa.ArrowInvalid:  # its words would quote the pattern
+        raise ValueError("is no regular expression of RE2, which has neither look-around nor back-references") from None
     return value
 
 

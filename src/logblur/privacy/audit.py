@@ -8,31 +8,36 @@ from pathlib import Path
 from logblur.dataset.state import default_folder
 from logblur.errors import InputError
 from logblur.policy import Policy
+from logblur.policy.plan import Plan
 from logblur.policy.resolve import resolve
+from logblur.privacy.contract import contract
+from logblur.privacy.published import Published, versions
+from logblur.privacy.recount import protected_rows
 from logblur.privacy.report import Report, Result, Verdict
 from logblur.privacy.search import prepare, search
+from logblur.privacy.state import state_check
+from logblur.privacy.subtraction import kept_versions, subtraction, thresholds
 
 FEW = 10
 """k where the policy has no table."""
 
 
 def audit(
-    path: Path,
-    *,
-    raw: Sequence[str] = (),
-    state: Path | None = None,
-    policy: Policy,
+    path: Path, *, policy: Policy, promised: bool = False, raw: Sequence[str] = (), state: Path | None = None
 ) -> Report:
     """Attack an output, and say how each test ended.
 
     Args:
-        path: A published folder, or a file or folder of any other tool: Parquet, CSV, JSON, logs.
+        path: A published folder (or one that holds several versions of one), or a file or folder of any other tool:
+            Parquet, CSV, JSON, logs.
+        policy: Its thresholds and format are used.
+        promised: The output is to be held against this policy.
         raw: The raw logs it was made of.
         state: The private folder; by default the one that belongs to ``path``, where there is one.
-        policy: What was promised.
 
     Raises:
         InputError: There is no such path, or a raw log cannot be read.
+        OutputError: A published folder is damaged.
 
     Privacy:
         The report holds places, kinds and counts; no value of a line.
@@ -40,20 +45,40 @@ def audit(
     if not path.exists():
         raise InputError("there is no such file or folder; check the name", source=str(path))
     plan = resolve(policy)
-    enough = min((table.min_clients for table in plan.tables), default=FEW)
     if state is None and default_folder(path).is_dir():
         state = default_folder(path)
-    results = []
-    if raw:
-        hunt = prepare(raw, wanted=plan.format, enough=enough)
-        results.append(search("search of the output", path, hunt))
-        results.append(
-            search("search of the state", state, hunt) if state else _not_run("search of the state", "state")
-        )
-    else:
-        results += [_not_run(f"search of the {place}", "raw log") for place in ("output", "state")]
-    return Report(str(path), tuple(results))
+    if state is not None and not state.is_dir():
+        raise InputError("there is no such folder; check the name", source=str(state))
+    found = versions(path)
+    return Report(
+        str(path),
+        (
+            *_searched(path, state, raw, plan),
+            *_counted(found, raw, plan),
+            contract(found, policy, plan) if promised and found else _not_run("contract", found),
+            state_check(state) if state else Result("state", Verdict.NOT_RUN, "no state was given or found"),
+        ),
+    )
 
 
-def _not_run(name: str, lacking: str) -> Result:
-    return Result(name, Verdict.NOT_RUN, f"no {lacking} was given or found")
+def _searched(path: Path, state: Path | None, raw: Sequence[str], plan: Plan) -> list[Result]:
+    names = ("search of the output", "search of the state")
+    if not raw:
+        return [Result(name, Verdict.NOT_RUN, "no raw log was given") for name in names]
+    hunt = prepare(raw, wanted=plan.format, enough=min((t.min_clients for t in plan.tables), default=FEW))
+    return [
+        search(names[0], path, hunt),
+        search(names[1], state, hunt) if state else Result(names[1], Verdict.NOT_RUN, "no state was given or found"),
+    ]
+
+
+def _counted(found: Sequence[Published], raw: Sequence[str], plan: Plan) -> list[Result]:
+    if not found:
+        return [_not_run(name, found) for name in ("thresholds", "subtraction", "kept versions")]
+    lines = protected_rows(raw, plan) if raw and plan.tables else None
+    return [thresholds(found, plan, lines), subtraction(found, plan, lines), kept_versions(found)]
+
+
+def _not_run(name: str, found: Sequence[Published]) -> Result:
+    why = "no policy was given with -p" if found else "PATH is no folder that logblur published"
+    return Result(name, Verdict.NOT_RUN, why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -52,21 +52,28 @@ def read_raw(logs: Sequence[str], wanted: str = "auto") -> Iterator[RawBatch]:
     Raises:
         InputError, FormatError: A log cannot be read, or no known format fits.
     """
+    for batch in parsed(logs, wanted, None):
+        yield _batch(batch)
+
+
+def parsed(logs: Sequence[str], wanted: str, fields: Collection[str] | None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of raw logs as parsed, some at a time: these fields, or all that the format has."""
     latest = int((datetime.now(UTC) + timedelta(days=1)).timestamp()) * 1_000_000
     for log in find_logs(logs):
         with open_log(log) as content:
             reader = BlockReader(content, segment_size=1 << 62)
             block = reader.read()
             form = choose(sample(content, block, SAMPLE_BYTES), wanted)
-            names = sorted(form.columns - {"referer_host"})
-            parser = Parser(form, names, latest_us=latest)
+            parser = Parser(
+                form, sorted(form.columns - {"referer_host"} if fields is None else fields), latest_us=latest
+            )
             while block:
                 parser.feed(block)
                 if parser.rows >= ROWS or parser.full:
-                    yield _batch(parser.take().batch)
+                    yield parser.take().batch
                 block = reader.read()
             if parser.rows:
-                yield _batch(parser.take().batch)
+                yield parser.take().batch
 
 
 def _batch(batch: pa.RecordBatch) -> RawBatch:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 
 class Verdict(StrEnum):
@@ -34,6 +35,17 @@ class Result:
     summary: str
     details: tuple[str, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
+
+
+SHOWN: Final = 20
+"""Failures of one test that are named, at most."""
+
+
+def verdict_of(name: str, bad: Sequence[str], summary: str, figures: dict[str, Any]) -> Result:
+    """Return a test's result: failed where anything is bad, each a line of its details."""
+    more = [f"and {len(bad) - SHOWN:,} more"] if len(bad) > SHOWN else []
+    verdict = Verdict.FAILED if bad else Verdict.PASSED
+    return Result(name, verdict, summary, (*bad[:SHOWN], *more), figures | {"failures": len(bad)})
 
 
 @dataclass(frozen=True, slots=True)

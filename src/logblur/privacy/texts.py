@@ -15,7 +15,7 @@ from logblur.policy.resolve import resolve
 from logblur.policy.rules import Keep, Words
 from logblur.privacy.document import Document, Item, Language, Section
 from logblur.privacy.phrases import Phrases, phrases
-from logblur.schema import PARSED, Category, metadata_of
+from logblur.schema import KEY_TYPES, PARSED, Category, metadata_of
 
 Kind = Literal["notice", "record", "balance"]
 
@@ -164,7 +164,7 @@ def _remains(words: Phrases, plan: Plan) -> list[Item]:
             "table",
             f"table[{number}]",
             universe=words.of("universe", table.where),
-            columns=", ".join(words.of("columns", column) for column in table.by),
+            columns=", ".join(words.of("columns", column) if column in KEY_TYPES else column for column in table.by),
             k=table.min_clients,
         )
         for number, table in enumerate(plan.tables)

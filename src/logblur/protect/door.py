@@ -24,6 +24,7 @@ from logblur.protect import kernels
 from logblur.protect.addresses import Addresses, buffers_of, networks
 from logblur.protect.clients import clients
 from logblur.protect.hosts import sites
+from logblur.protect.pages import written
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
 from logblur.protect.queries import kept_parameters
@@ -289,7 +290,8 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
 
 def _paths(rows: _Rows, plan: Plan) -> _Coded:
     """Return the templates of paths, each with the parameters that stay."""
-    path = _Coded(rows.coded["path"].codes, rows.templates.of(rows.coded["path"].values, plan.identifiers))
+    templates = rows.templates.of(rows.coded["path"].values, plan.identifiers)
+    path = _Coded(rows.coded["path"].codes, written(templates, plan.pages))
     if not plan.query or "query" not in rows.coded:
         return path
     queries = rows.coded["query"]

@@ -16,7 +16,7 @@ _ADDRESS: Final = re.compile(r"(?:\A|[.-])[0-9]{1,3}(?:[.-][0-9]{1,3}){3}(?:[.-]
 
 
 def sites(hosts: pa.Array) -> pa.Array:
-    """Return each host (large_string) as a site: lower case, without port and final dot; ``(none)`` for what is none.
+    """Return each host (large_string) as a site: lower-case ASCII (IDNA), without port and final dot, or ``(none)``.
 
     Privacy:
         An address is no site, nor is a name that spells one: its last label starts with a letter, it holds no four
@@ -27,4 +27,9 @@ def sites(hosts: pa.Array) -> pa.Array:
 
 def _site(host: str | None) -> str:
     name = _PORT.sub("", host or "").rstrip(".").lower()
+    if not name.isascii():
+        try:
+            name = name.encode("idna").decode("ascii")
+        except UnicodeError:
+            return NONE
     return name if _NAME.fullmatch(name) and not _ADDRESS.search(name) else NONE

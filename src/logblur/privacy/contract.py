@@ -1,0 +1,89 @@
+"""Test 2, contract: an output holds nothing that its policy, and so its notice, does not name."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from logblur.policy import Policy
+from logblur.policy.model import Duration
+from logblur.policy.plan import Plan, TablePlan
+from logblur.privacy.published import Published, TableDay
+from logblur.privacy.report import Result, verdict_of
+from logblur.schema import KEY_TYPES, MEASURES, NONE, OTHER
+
+
+def contract(found: Sequence[Published], policy: Policy, plan: Plan, *, today: date | None = None) -> Result:
+    """Fail where an output departs from its policy: columns, resolution, k, retention, digest, files.
+
+    Args:
+        found: The output, in its versions.
+        policy: What was promised.
+        plan: What it comes to.
+        today: The present day, UTC.
+    """
+    oldest = _before(today or datetime.now(UTC).date(), policy.retention)
+    tables = {table.name: table for table in plan.tables}
+    bad = []
+    for out in found:
+        bad += [f"{file.relative_to(out.folder)}: no table of a day" for file in out.strays]
+        for table in out.tables:
+            bad += [f"{table.table}, {table.day}: {what}" for what in _departures(table, tables, plan, oldest)]
+    count = sum(len(out.tables) for out in found)
+    words = f"{count:,} tables held against policy {plan.name}, digest {plan.digest[:12]}"
+    return verdict_of("contract", bad, words, {"tables": count})
+
+
+def _departures(table: TableDay, tables: dict[str, TablePlan], plan: Plan, oldest: date) -> Iterator[str]:
+    promised = tables.get(table.table)
+    if promised is None:
+        yield "the policy has no such table"
+        return
+    if table.digest != plan.digest:
+        yield f"published under another policy, digest {table.digest[:12]}"
+    if tuple(table.rows.columns) != (*promised.by, *promised.measures):
+        yield "its columns are not those of the policy"
+    if table.k != promised.min_clients or table.where != promised.where:
+        yield "its threshold or its universe is not the policy's"
+    if table.day < oldest:
+        yield "kept longer than the policy says"
+    if plan.publish == "sealed" and not table.sealed:
+        yield "published before its day was sealed"
+    for name in table.rows.columns:
+        if name not in KEY_TYPES and name not in MEASURES:
+            yield f"column {name} is none of logblur's"
+        elif not all(_coarse(name, value, plan) for value in table.rows[name].unique().to_list()):
+            yield f"column {name} holds values finer than the policy allows"
+
+
+def _coarse(name: str, value: object, plan: Plan) -> bool:
+    """Say whether a value is as coarse as the policy says."""
+    if value in {None, NONE, OTHER}:
+        return True
+    match name:
+        case "hour":
+            return isinstance(value, int) and 0 <= value <= 23
+        case "network":
+            try:
+                network = ipaddress.ip_network(str(value))
+            except ValueError:
+                return False
+            return network.prefixlen <= (plan.ipv4_prefix if network.version == 4 else plan.ipv6_prefix)
+        case "path":
+            return "?" not in str(value) and "@" not in str(value)
+        case "status_class":
+            return str(value) in {f"{digit}xx" for digit in range(10)}
+        case _:
+            return True
+
+
+def _before(today: date, retention: Duration) -> date:
+    """Return the first day that may still be kept."""
+    match retention.unit:
+        case "month" | "year":
+            months = today.year * 12 + today.month - 1 - retention.count * (12 if retention.unit == "year" else 1)
+            year, month = divmod(months, 12)
+            return date(max(year, 1), month + 1, min(today.day, 28)) if year > 0 else date.min
+        case _:
+            return today - retention.span() if retention.span() < timedelta(days=700_000) else date.min
