@@ -116,7 +116,7 @@ class _Rows:
         self.fresh: list[Bytes] = []
         self.fresh_size = 0
 
-    def print(self, printed: Bytes, ends: Ints) -> Piece:
+    def place(self, printed: Bytes, ends: Ints) -> Piece:
         """Return where what was printed for each row now is."""
         base = kernels.FRESH + self.fresh_size
         self.fresh.append(printed)
@@ -282,7 +282,7 @@ class Fast:
             printed.append(printed_time(rounded(local, method), field.layout, self._plan.log_zone))
         texts = np.frombuffer(b"".join(printed), np.uint8)
         ends = np.cumsum([len(text) for text in printed], dtype=np.int64)
-        starts, ends = rows.print(texts, ends)
+        starts, ends = rows.place(texts, ends)
         return starts[codes], ends[codes]
 
     def _class(self, field: Field, nothing: bytes, rows: _Rows) -> Piece:
@@ -302,12 +302,12 @@ class Fast:
         keys = [self._keys.of_day(day) for day in days.dates] if method == "pseudonym" else []
         made = protected_addresses(found, self._plan, days.numbers, keys)
         if isinstance(made, pa.Array):
-            return rows.print(*_hexadecimal(made))
+            return rows.place(*_hexadecimal(made))
         standing = kernels.BRACKETED if field.kind is Kind.ADDRESS else kernels.PLAIN
         standing = kernels.NOWHERE if literal[:1] == b":" else standing
         out, ends = np.empty(_LONGEST_ADDRESS * rows.rows + PAD, np.uint8), np.empty(rows.rows, np.int64)
         kernels.print_addresses(made.high, made.low, made.family, standing, out, ends)
-        return rows.print(out[: ends[-1] if rows.rows else 0], ends)
+        return rows.place(out[: ends[-1] if rows.rows else 0], ends)
 
     def _clients(self, k: int, field: Field, rows: _Rows) -> Addresses:
         """The client of each row: of the field alone, or past proxies from two."""
@@ -335,7 +335,7 @@ class Fast:
         keys = [self._keys.of_day(day) for day in days.dates]
         numbers, printed = protected_text(texts.array().to_pylist(), codes, days.numbers, keys, field=field.name)
         said = [text.encode() for text in printed]
-        first, last = rows.print(
+        first, last = rows.place(
             np.frombuffer(b"".join(said), np.uint8), np.cumsum([len(text) for text in said], dtype=np.int64)
         )
         return first[numbers], last[numbers]
