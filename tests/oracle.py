@@ -25,7 +25,7 @@ from logblur.classify.files import kinds
 from logblur.protect.paths import template
 
 _LINE = (
-    rb"(?P<addr>[^ ]*) [^ ]* (?P<user>.*?) \[(?P<time>[^\]]{26})\] "
+    rb"(?P<addr>[^ ]*(?:(?<=,) [^ ]*)*) [^ ]* (?P<user>.*?) \[(?P<time>[^\]]{26})\] "
     rb'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>[1-9][0-9]{2}) (?P<bytes>-|[0-9]{1,13})'
     rb'(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?[ \r]*'
 )
@@ -138,7 +138,8 @@ def _keys(found: re.Match[bytes], local: datetime, vhost: bool, prefixes: tuple[
 
 
 def _address(value: str | None, prefixes: tuple[int, int]) -> tuple[object, object, str]:
-    """The client, the address, the network. Of spellings it knows ports, brackets, zone ids and IPv4 within IPv6."""
+    """The client, the address, the network. Of spellings it knows lists, ports, brackets, zones, IPv4 within IPv6."""
+    value = value and value.rpartition(",")[2].strip()  # of hops the last is the one that was seen
     spelled = re.fullmatch(
         r"\[(.*?)(?:%.*)?\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+|([^%]*)(?:%.*)?", value or "", re.DOTALL
     )
@@ -319,7 +320,7 @@ def published(out: Path) -> dict[tuple[str, str], list[Row]]:
     """What OUT holds: (table, day) -> rows, in their order."""
     return {
         (path.parts[-3], path.parts[-2].removeprefix("date=")): pq.ParquetFile(path).read().to_pylist()
-        for path in sorted(out.glob("*/date=*/*.parquet"))
+        for path in sorted(out.glob("*/*=*/*.parquet"))
     }
 
 

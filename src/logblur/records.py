@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from polars.io.plugins import register_io_source
 from logblur.classify import Memory, classify
 from logblur.parse import Parser
 from logblur.parse.detect import SAMPLE_BYTES, choose
+from logblur.periods import Period
 from logblur.policy import Policy, load_policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import made_of, resolve
@@ -57,6 +59,7 @@ def scan(
     """
     plan = resolve(policy if isinstance(policy, Policy) else load_policy(policy), format=format)
     found = find_logs([str(x) for x in ([logs] if isinstance(logs, str | Path) else logs)])
+    plan = replace(plan, period=Period.DAY)  # of a single line the day is said, whatever tables count by
     schema = _schema(plan)
 
     def source(
@@ -115,6 +118,8 @@ def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes]
         reader = BlockReader(content, segment_size=1 << 62, max_line_bytes=plan.max_line_bytes)
         block = reader.read()
         form = choose(sample(content, block, SAMPLE_BYTES), plan.format)
+        if block and form.follows_fields:
+            block = reader.follow_directives(block)
         latest = int(datetime.now(UTC).timestamp()) * 1_000_000 + _DAY_US
         parser = Parser(
             form,

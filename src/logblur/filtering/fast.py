@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logblur.filtering.keys import Keyring
-from logblur.filtering.layout import layout_of
+from logblur.filtering.layout import layout_of, stands_alone
 from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, fitted, printed_time
 from logblur.formats import Escape, Field, Format, Kind
 from logblur.jit import Bytes, Codes, Ints, grown
@@ -207,7 +207,7 @@ class Fast:
         if method == "pseudonym":
             return [self._pseudonyms(k, field, rows)]
         said = self._speakers.of(field.name)
-        if said == "keep" and not (field.quoted and field.escape in {Escape.PERCENT, Escape.DOUBLED}):
+        if said == "keep" and stands_alone(field):
             return [self._kept(k, nothing, rows)]
         name = "referer_host" if field.name == "referer" else field.name
         return [self._texts(k, field, name, said, literal, rows)]

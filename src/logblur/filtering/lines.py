@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import numpy as np
 
 from logblur.classify import Memory
-from logblur.errors import FormatError
 from logblur.filtering.fast import Fast
 from logblur.filtering.keys import Keyring
 from logblur.filtering.slow import SLOWLY, Slow
-from logblur.formats import NAMED, Format, resolve_format
+from logblur.formats import Format, w3c
+from logblur.parse.detect import guess
 from logblur.parse.parser import MAX_LINE_BYTES
-from logblur.parse.reference import RejectedError, read
 from logblur.policy.plan import Plan
 from logblur.protect import Templates
 from logblur.protect.lines import Speakers
@@ -27,8 +26,19 @@ Rejects = Literal["drop", "sweep"]
 Parts = list[bytes | memoryview]
 """Bytes to be written, in order."""
 
-TOLD_BY: Final = 64
-"""Lines of a pipe that its format is told by, at most."""
+Engines = dict[Format, Fast]
+"""The fast engines of one thread."""
+
+NEWLINE, NUMBER_SIGN = 10, 35
+_TRIED: Final = 100
+
+_DIRECTIVES: Final = re.compile(rb"#(?:Fields:[A-Za-z0-9()_ \t-]+|Date:[0-9 :.-]+|Version:[0-9. ]+)\r?")
+"""Lines of W3C extended logs that say how the others are read, and nothing else."""
+
+_HEADER: Final = re.compile(rb"[A-Za-z0-9_,\" -]+\r?")
+
+_ANOTHER: Final = 0.5
+"""Where more than this share of lines is refused the log may have another format from here on."""
 
 
 class Tally:
@@ -41,10 +51,10 @@ class Tally:
 
 
 class Filter:
-    """Protects the lines of one format.
+    """Protects the lines of one log.
 
     Args:
-        form: The format.
+        form: Its format; a log may change it (``#Fields``), or hold lines of the format's alternatives.
         plan: What becomes of each field.
         keys: For pseudonyms.
         rejects: What becomes of lines that do not fit.
@@ -60,68 +70,109 @@ class Filter:
     def __init__(self, form: Format, plan: Plan, keys: Keyring, *, rejects: Rejects, latest_us: int) -> None:
         self.form, self._plan, self._keys, self._rejects, self._latest_us = form, plan, keys, rejects, latest_us
         self._speakers = Speakers(form.columns, plan, Memory(), Templates())
-        self._slow = Slow(form, plan, self._speakers, keys, latest_us=latest_us)
-        self._ready = threading.Event()
-        self._fast: Fast | None = None
+        self._slows: dict[Format, Slow] = {}
+        self._ready: Engines | None = None
+        self._directives = b""
         self.tally = Tally()
-
-    def engine(self) -> Fast:
-        """Return a fast engine of its own for a thread."""
-        return Fast(self.form, self._plan, self._speakers, self._keys, latest_us=self._latest_us)
 
     def warm(self, sample: bytes) -> None:
         """Compile the kernels in a thread of their own, by these lines; until then the slow engine serves."""
 
         def compile_ahead() -> None:
-            fast = self.engine()
-            fast.lines(Block.of(sample))
-            self._fast = fast
-            self._ready.set()
+            engines: Engines = {}
+            for lines, form in self._runs(sample, b""):
+                self._fast(engines, form).lines(Block.of(lines))
+            self._ready = engines
 
-        threading.Thread(target=compile_ahead, daemon=True).start()
+        thread = threading.Thread(target=compile_ahead, daemon=True)
+        thread.start()
         if self._plan.methods.get("remote_addr", "drop") not in SLOWLY:
-            self._ready.wait()
+            thread.join()
 
     def lines(self, data: bytes) -> Parts:
-        """Return whole lines, protected."""
-        if self._fast is not None and self._ready.is_set():
-            return self.block(self._fast, Block.of(data))
+        """Return whole lines of a pipe, protected, by the engine that is there."""
+        before, self._directives = self._directives, w3c.updated(data, self._directives)
+        if self._ready is not None:
+            return self.block(self._ready, Block.of(data), before)
         out: Parts = []
-        for line in data.split(b"\n")[:-1]:
-            made = self._slow.line(line)
-            if made is None and line.strip(b" \t\r") and not line.startswith(b"#"):
-                made = self._refused(line)
-            self.tally.lines += 1
-            out += [made, b"\n"] if made is not None else []
+        for run, form in self._runs(data, before):
+            lines = run.split(b"\n")[:-1]
+            made = [self._slow(form).line(line) for line in lines]
+            refused = [line for line, one in zip(lines, made, strict=True) if one is None and _says(line)]
+            instead = iter(self._instead(refused, form, len(lines)))
+            for line, one in zip(lines, made, strict=True):
+                printed = next(instead) if one is None and _says(line) else one
+                out += [printed, b"\n"] if printed is not None else []
         return out
 
-    def block(self, engine: Fast, block: Block) -> Parts:
-        """Return the lines of a block, protected by one thread's engine."""
+    def block(self, engines: Engines, block: Block, directives: bytes) -> Parts:
+        """Return the lines of a block, protected by one thread's engines."""
+        out: Parts = []
+        for run, form in self._runs(block.data[: block.size].tobytes(), directives) if self.form.follows_fields else ():
+            out += self._part(self._fast(engines, form), Block.of(run), form)
+        return out if self.form.follows_fields else self._part(self._fast(engines, self.form), block, self.form)
+
+    def _runs(self, data: bytes, directives: bytes) -> Iterator[tuple[bytes, Format]]:
+        """Yield lines that are in one format, and that format."""
+        if not self.form.follows_fields:
+            yield data, self.form
+            return
+        for begin, end, inside in w3c.runs(data, directives):
+            yield data[begin:end], w3c.in_force(self.form, inside, data[begin:end])
+
+    def _part(self, engine: Fast, block: Block, form: Format) -> Parts:
         made = engine.lines(block)
         whole = memoryview(made.data)  # type: ignore[arg-type]
-        self.tally.lines += len(made.ends) + len(made.refused) + made.directives
-        if self._rejects == "drop" and not self.form.alternatives:
-            self.tally.dropped += len(made.refused)
-            return [whole]
+        refused = made.refused
+        if form.follows_fields:
+            data = block.data[: block.size]
+            starts = np.flatnonzero(data == NUMBER_SIGN)
+            refused = np.union1d(refused, starts[(starts == 0) | (data[starts - 1] == NEWLINE)])
+        lines = [block.data[at : at + MAX_LINE_BYTES + 2].tobytes().partition(b"\n")[0] for at in refused.tolist()]
+        printed = self._instead(lines, form, len(made.ends) + len(made.refused) + made.directives)
         out: Parts = []
         written = 0
-        before = np.searchsorted(made.begins, made.refused)
-        for at, rows in zip(made.refused.tolist(), before.tolist(), strict=True):
+        for line, rows in zip(printed, np.searchsorted(made.begins, refused).tolist(), strict=True):
             end = int(made.ends[rows - 1]) if rows else 0
-            line = block.data[at : at + MAX_LINE_BYTES + 2].tobytes().partition(b"\n")[0]
-            instead = self._slow.line(line, alternatives=True)
-            instead = self._refused(line) if instead is None else instead
-            out += [whole[written:end]] + ([instead, b"\n"] if instead is not None else [])
+            out += [whole[written:end]] + ([line, b"\n"] if line is not None else [])
             written = end
         return [*out, whole[written:]]
 
-    def _refused(self, line: bytes) -> bytes | None:
-        """Return what a line that does not fit becomes."""
+    def _instead(self, refused: Sequence[bytes], form: Format, lines: int) -> list[bytes | None]:
+        """Return what lines become that do not fit their format, of so many lines."""
+        self.tally.lines += lines
+        others = [self._slow(form)] if form.alternatives else []
+        if self.form.guessed and len(refused) > _ANOTHER * lines and (told := guess(refused[:_TRIED])):
+            others.append(self._slow(told))
+        return [self._otherwise(line, form, others) for line in refused]
+
+    def _otherwise(self, line: bytes, form: Format, others: Sequence[Slow]) -> bytes | None:
+        if line.startswith(b"#"):
+            return line if form.follows_fields and _DIRECTIVES.fullmatch(line) else None
+        if form.header and line.startswith(form.header):
+            return line if _HEADER.fullmatch(line) else None
+        for slow in others:
+            if (made := slow.line(line)) is not None:
+                return made
         if self._rejects == "drop" or len(line) > MAX_LINE_BYTES:
             self.tally.dropped += 1
             return None
         self.tally.swept += 1
         return sweep([line])[0]
+
+    def _slow(self, form: Format) -> Slow:
+        if form not in self._slows:
+            self._slows[form] = Slow(form, self._plan, self._speakers, self._keys, latest_us=self._latest_us)
+        return self._slows[form]
+
+    def _fast(self, engines: Engines, form: Format) -> Fast:
+        if form not in engines:
+            engines[form] = Fast(form, self._plan, self._speakers, self._keys, latest_us=self._latest_us)
+        return engines[form]
+
+
+def _says(line: bytes) -> bool:
+    return bool(line.strip(b" \t\r"))
 
 
 class TextFilter:
@@ -143,23 +194,3 @@ class TextFilter:
 def sweep(lines: Sequence[bytes]) -> list[bytes]:
     r"""Return lines without what identifies; bytes that are not UTF-8 become ``\xHH``."""
     return [text.encode() for text in swept([line.decode("utf-8", "backslashreplace") for line in lines])]
-
-
-def told(lines: Sequence[bytes], *, latest_us: int) -> Format | None:
-    """Return the known format that fits most of the first lines, without kernels; None where none fits half."""
-    seen = [line for line in lines if line.strip(b" \t\r") and not line.startswith(b"#")][:TOLD_BY]
-    fits: Counter[str] = Counter()
-    forms = {name: resolve_format(name) for name in NAMED}
-    for name, form in forms.items():
-        for line in seen:
-            try:
-                fits[name] += read(line, form, latest_us=latest_us, max_line_bytes=MAX_LINE_BYTES) is not None
-            except RejectedError:
-                continue
-    best = max(forms, key=lambda name: (fits[name], len(forms[name].fields)))
-    return forms[best] if seen and 2 * fits[best] >= len(seen) else None
-
-
-def no_format() -> FormatError:
-    """Return what to say where no format fits."""
-    return FormatError("no known format fits these lines; give the server's own format with --format")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from logblur.formats import UNITS, Escape, Field
+from logblur.formats.printing import escaped
 from logblur.formats.times import ANY
-from logblur.parse.text import bytes_of
 
 NOTHING: Final = b"-"
 NO_METHOD: Final = b"NONE"
@@ -34,7 +34,7 @@ def fitted(text: str | None, field: Field, literal: bytes, *, apart: bytes = b""
     """
     if not text:
         return NOTHING
-    raw = bytes_of(text, field.escape)
+    raw = escaped(text, field.escape)
     awkward = apart + (b"" if field.quoted or field.escape is Escape.JSON else literal[:1])
     written = {Escape.BACKSLASH: b"\\x%02X", Escape.PERCENT: b"%%%02X", Escape.JSON: b"\\u%04X"}.get(field.escape)
     for byte in awkward if written else b"":

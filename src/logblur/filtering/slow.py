@@ -9,9 +9,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, Final
 
 from logblur.filtering.keys import Keyring
-from logblur.filtering.layout import Layout, layout_of
+from logblur.filtering.layout import Layout, layout_of, stands_alone
 from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, fitted, printed_time
-from logblur.formats import Escape, Field, Format, Kind
+from logblur.formats import Field, Format, Kind
 from logblur.parse.parser import MAX_LINE_BYTES
 from logblur.parse.reference import RejectedError, Row, read, values_of
 from logblur.policy.plan import Plan
@@ -33,14 +33,9 @@ class Slow:
         self._forms: list[tuple[Format, Layout]] = [(one, layout_of(one)) for one in (form, *form.alternatives)]
         self._trusted = [ip_network(text) for text in plan.client.trusted_proxies if text != _SOCKET]
 
-    def line(self, line: bytes, *, alternatives: bool = False) -> bytes | None:
-        """Return a line, protected, without its newline; None where it is dropped.
-
-        Args:
-            line: Without its newline.
-            alternatives: Whether to look at the alternatives of the format alone.
-        """
-        for form, layout in self._forms[alternatives:]:
+    def line(self, line: bytes) -> bytes | None:
+        """Return a line (without its newline), protected; None where it fits no format, or is a directive."""
+        for form, layout in self._forms:
             try:
                 row = read(
                     line, form, latest_us=self._latest_us, max_line_bytes=MAX_LINE_BYTES, local=self._plan.log_zone
@@ -78,8 +73,7 @@ class Slow:
         if method == "pseudonym":
             return self._mac(field.name, None if value is None else value.encode(), values)
         said = self._speakers.of(field.name)
-        quoted = field.quoted and field.escape in {Escape.PERCENT, Escape.DOUBLED}
-        if said == "keep" and not quoted:
+        if said == "keep" and stands_alone(field):
             return raw or (raw if field.quoted else nothing)
         if field.name == "referer":
             value = values["referer_host"]

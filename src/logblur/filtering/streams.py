@@ -18,9 +18,8 @@ from typing import Any, Final, Protocol
 
 from logblur import durable
 from logblur.errors import FormatError, InputError, OutputError, UsageError
-from logblur.filtering.fast import Fast
 from logblur.filtering.keys import Keyring
-from logblur.filtering.lines import Filter, Parts, Rejects, TextFilter, no_format, told
+from logblur.filtering.lines import Engines, Filter, Parts, Rejects, TextFilter
 from logblur.formats import Format, resolve_format
 from logblur.parse.detect import SAMPLE_BYTES, choose
 from logblur.parse.parser import MAX_LINE_BYTES
@@ -169,21 +168,25 @@ class _Job:
         for data in _whole_lines(content, self._stop):
             if lines is None:
                 waiting += data
-                if (form := self._told(waiting)) is None:
-                    if len(waiting) > SAMPLE_BYTES:
-                        raise no_format()
+                if (form := self._told(waiting, content)) is None:
                     continue
                 one = self._filter(form)
                 one.warm(waiting[:SAMPLE_BYTES])
                 data, lines = waiting, one.lines  # noqa: PLW2901
             write(lines(data))
-        if lines is None and waiting.strip():
-            raise no_format()
+        if lines is None and _rows_in(waiting):
+            choose(waiting, self._plan.format)
 
-    def _told(self, lines: bytes) -> Format | None:
-        if self._plan.format != "auto":
-            return resolve_format(self._plan.format)
-        return told(lines.split(b"\n"), latest_us=self._latest_us)
+    def _told(self, waiting: bytes, content: LogContent) -> Format | None:
+        """Return the format of a pipe's first lines; None where they do not tell it yet."""
+        if not _rows_in(waiting) and self._plan.format == "auto":
+            return None
+        try:
+            return choose(waiting, self._plan.format)
+        except FormatError as error:
+            if len(waiting) < SAMPLE_BYTES:
+                return None
+            raise FormatError(f"{content.log.name}: {error}") from None
 
     def file(self, content: LogContent, write: Sink) -> None:
         """Filter a file, blocks of lines in several threads."""
@@ -204,23 +207,27 @@ class _Job:
             write(parts)
 
     def _in_threads(self, one: Filter, reader: BlockReader) -> Iterator[Parts]:
-        engines: SimpleQueue[Fast] = SimpleQueue()
+        engines: SimpleQueue[Engines] = SimpleQueue()
         for _ in range(self._workers):
-            engines.put(one.engine())
+            engines.put({})
 
         def work(block: Block) -> Parts:
-            engine = engines.get()
+            own = engines.get()
             try:
-                return one.block(engine, block)
+                return one.block(own, block, block.directives)
             finally:
-                engines.put(engine)
+                engines.put(own)
 
         jobs: deque[Future[Parts]] = deque()
         with ThreadPoolExecutor(self._workers) as pool:
-            while (block := reader.read()) and not self._stop.asked:
+            block = reader.read()
+            if block and one.form.follows_fields:
+                block = reader.follow_directives(block)
+            while block and not self._stop.asked:
                 jobs.append(pool.submit(work, block))
                 if len(jobs) > self._workers:
                     yield jobs.popleft().result()
+                block = reader.read()
             while jobs:
                 yield jobs.popleft().result()
 
@@ -324,6 +331,11 @@ def _to(descriptor: int) -> Sink:
             raise OutputError(f"standard output cannot be written: {error.strerror}") from None
 
     return write
+
+
+def _rows_in(lines: bytes) -> bool:
+    """Whether anything stands there but blank lines and comments; ``#Fields`` says something."""
+    return b"#Fields:" in lines or any(x.strip() and not x.startswith(b"#") for x in lines.split(b"\n"))
 
 
 def _whole_lines(content: LogContent, stop: Stop) -> Iterator[bytes]:

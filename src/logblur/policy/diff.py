@@ -95,6 +95,7 @@ def _said(before: Policy, after: Policy) -> Iterator[Change]:
         yield from _changed(f"controller, {name}", getattr(before.controller, name), getattr(after.controller, name))
     for name in type(before.balancing).model_fields:
         yield from _changed(f"balancing, {name}", getattr(before.balancing, name), getattr(after.balancing, name))
+    yield from _changed("counted by", before.period, after.period)
     yield from _changed("days and hours counted in", before.input.timezone, after.input.timezone)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from logblur.periods import Period
 from logblur.policy.model import Policy
 from logblur.policy.plan import Client, Method, Plan, TablePlan
 from logblur.policy.resolve import made_of
@@ -252,9 +253,11 @@ def _tokens(policy: Policy, plan: Plan) -> tuple[str, ...]:
     )
     if not plan.tables:
         return everywhere
+    weeks = "A day of this policy is an ISO week: one key, one file and one count of visitors for each."
     again = "once, when it is sealed" if plan.publish == "sealed" else "anew with every run until it is sealed"
     return (
         *everywhere,
+        *([weeks] if plan.period == Period.WEEK else []),
         "The measure visitors counts the distinct visitors of a day; min_clients is about its distinct clients.",
         *_shares(plan),
         f"A day is published {again}.",

@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from logblur.periods import Period
+
 Method = Literal["keep", "pseudonym", "hour", "day", "truncate", "template", "domain", "family", "class", "drop"]
 """How a field is treated; of two that one field can have, the later keeps less. A field not named is dropped."""
 
@@ -127,6 +129,7 @@ class Plan:
         client: Where the client's address stands; everything said of ``remote_addr`` is about that address.
         visitor_from: Fields whose values make a visitor, of ``remote_addr`` and ``user_agent``.
         ipv4_prefix, ipv6_prefix: Bits kept where remote_addr is truncated.
+        period: What one key lives for and one file holds; called a day elsewhere.
         query: Parameters that stay with a path, in this order.
         identifiers: The organisation's own rules: name, and a regular expression of RE2.
         zone: Whose days and hours are counted.
@@ -153,6 +156,7 @@ class Plan:
     visitor_from: tuple[str, ...]
     ipv4_prefix: int
     ipv6_prefix: int
+    period: Period
     query: tuple[str, ...]
     identifiers: tuple[tuple[str, str], ...]
     zone: ZoneInfo

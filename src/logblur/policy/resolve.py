@@ -104,6 +104,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         visitor_from=policy.visitor.from_,
         ipv4_prefix=ipv4_prefix,
         ipv6_prefix=ipv6_prefix,
+        period=policy.period,
         query=_query(rules),
         identifiers=tuple(policy.identifiers.items()),
         zone=ZoneInfo(policy.input.timezone),

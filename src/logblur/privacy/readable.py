@@ -58,7 +58,7 @@ class Column:
         place: The file.
         name: Its name.
         values: An Arrow array.
-        day: The day that the file's folder names (``date=``), or empty.
+        day: The day that the file's folder names (``date=``, ``week=``), or empty.
     """
 
     place: str
@@ -97,7 +97,7 @@ def read(path: Path, *, skip: Callable[[Path], bool] = lambda _: False) -> Itera
 def columns(path: Path) -> Iterator[Column]:
     """Yield every column of every table in a file or a folder, part by part."""
     for file in files_of(path):
-        day = next((part[5:] for part in file.parts if part.startswith("date=")), "")
+        day = next((part[5:] for part in file.parts if part.startswith(("date=", "week="))), "")
         for table in _guarded(tables(file)):
             yield from _columns(table, _place(file, path), day)
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logblur.periods import Period
 from logblur.policy.plan import Plan
 from logblur.protect import kernels
 from logblur.protect.addresses import Addresses, buffers_of, networks
@@ -94,7 +95,7 @@ def protect(
         Work is done once per distinct value, then a take per column; about 100 ns a row in all.
     """
     coded = {name: _coded(batch.column(name)) for name in batch.schema.names if _is_text(batch.schema.field(name).type)}
-    times = local_times(np.asarray(batch.column("time").cast(pa.int64())), plan.zone)
+    times = local_times(np.asarray(batch.column("time").cast(pa.int64())), plan.zone, plan.period)
     keys = [token_keys(day) for day in times.dates]
     texts = {name: batch.column(name) for name in coded}
     client = clients(batch, plan.client)
@@ -128,7 +129,7 @@ class LocalTimes:
     """Times in a zone.
 
     Attributes:
-        days: int32, days since 1970, by row.
+        days: int32, first day of the period, in days since 1970, by row.
         hours: int8, by row.
         dates: The distinct days, ascending.
         numbers: int32, into ``dates``, by row.
@@ -140,7 +141,7 @@ class LocalTimes:
     numbers: npt.NDArray[np.int32]
 
 
-def local_times(times: npt.NDArray[np.int64], zone: ZoneInfo) -> LocalTimes:
+def local_times(times: npt.NDArray[np.int64], zone: ZoneInfo, period: Period = Period.DAY) -> LocalTimes:
     """Return local day and hour of times (microseconds since 1970, UTC).
 
     Since 1970 zones change at quarters of an hour of UTC, so one answer holds for a whole quarter: the zone is asked
@@ -157,7 +158,7 @@ def local_times(times: npt.NDArray[np.int64], zone: ZoneInfo) -> LocalTimes:
     quarters = np.flatnonzero(present)
     for quarter in quarters.tolist():
         local = datetime.fromtimestamp((first + quarter) * _QUARTER, UTC).astimezone(zone)
-        day[quarter], hour[quarter] = (local.date() - _EPOCH).days, local.hour
+        day[quarter], hour[quarter] = (period.first(local.date()) - _EPOCH).days, local.hour
     distinct, numbers = np.unique(day[quarters], return_inverse=True)
     number = np.zeros(len(present), np.int32)
     number[quarters] = numbers

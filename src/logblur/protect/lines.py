@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from logblur.protect.pseudonyms import pseudonyms
 from logblur.schema import NONE
 
 if TYPE_CHECKING:
-    from logblur.classify import Memory
+    from logblur.classify import Agent, Memory
 
 Said = Callable[[Sequence[str | None]], list[str | None]]
 """Distinct texts of a column -> what a line may say instead, None for nothing."""
@@ -106,12 +106,12 @@ class Speakers:
 
     def _domains(self, hosts: Sequence[str | None]) -> list[str | None]:
         codes, rows = self._memory.hosts.look(hosts)
-        said = [None if domain == NONE else f"https://{domain}/" for domain, _ in rows]
+        said = [None if domain == NONE else f"https://{domain}/" for domain, *_ in rows]
         return [said[code] for code in codes.tolist()]
 
     def _agents(self, texts: Sequence[str | None]) -> list[str | None]:
         codes, rows = self._memory.agents.look(texts)
-        said = [_agent(row) for row in rows]
+        said = [_agent(cast("Agent", row)) for row in rows]
         return [None if text is None else said[code] for text, code in zip(texts, codes.tolist(), strict=True)]
 
 
@@ -119,16 +119,15 @@ def _or_none(texts: Sequence[str]) -> list[str | None]:
     return [None if text == NONE else text for text in texts]
 
 
-def _agent(row: tuple[str, ...]) -> str | None:
+def _agent(agent: Agent) -> str | None:
     """Return names and major versions, such as ``Firefox/140 (Windows/10; desktop)`` or ``Googlebot (bot; search)``."""
-    kind, device, os, os_major, browser, browser_major, bot, bot_class = row
-    if kind == "bot":
-        return f"{'bot' if bot == NONE else bot} (bot; {bot_class})"
+    if agent.agent == "bot":
+        return f"{'bot' if agent.bot == NONE else agent.bot} (bot; {agent.bot_class})"
     browser, system = (
         name if NONE in {name, major} else f"{name}/{major}"
-        for name, major in ((browser, browser_major), (os, os_major))
+        for name, major in ((agent.browser, agent.browser_major), (agent.os, agent.os_major))
     )
-    said = "; ".join(text for text in (system, device) if text != NONE)
+    said = "; ".join(text for text in (system, agent.device) if text != NONE)
     return f"{'-' if browser == NONE else browser} ({said})" if said else None if browser == NONE else browser
 
 
