@@ -153,7 +153,7 @@ def key_type(name: str) -> pa.DataType:
     return KEY_TYPES.get(name, pa.string())
 
 
-MEASURES: Final[Mapping[str, pa.DataType]] = dict.fromkeys(("requests", "visitors", "bytes"), pa.int64())
+MEASURES: Final[Mapping[str, pa.DataType]] = dict.fromkeys(("requests", "downloads", "visitors", "bytes"), pa.int64())
 
 MEANINGS: Final[Mapping[str, str]] = {
     "date": "day in the policy's `timezone`; the folder's name, no column inside the file",
@@ -180,9 +180,11 @@ MEANINGS: Final[Mapping[str, str]] = {
     "search_engine": "search engine that the visit came from, such as `Google`",
     "social_network": "social network, forum or messenger that the visit came from, such as `Mastodon`",
     "ai_service": "service that answers in its own words, or assistant, that the visit came from, such as `ChatGPT`",
-    "complete": "`yes`: status 200, the whole file; `part`: status 206, a piece of it",
+    "complete": "`yes`: the whole file; `part`: a piece of it; by status (200, 206), and in tables of downloads by "
+    "path also by size: what is smaller than the file's largest answer of the day is a part",
     "network": "network of the client by the policy's prefix, such as `192.0.0.0/16`; `(none)` where it is no address",
     "requests": "lines of the log",
+    "downloads": "requests that brought a whole file, and for each visitor and file all pieces together as one",
     "visitors": "distinct visitors (by default address and user agent) of that day and row; at most one day long",
     "bytes": "bytes sent, summed, as the format logs them; a line without a size adds nothing",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Literal
@@ -44,6 +44,11 @@ class Signals:
         """The fields that tell it; a cookie is in the whole header too."""
         named = {name for name, _ in self.consent + self.objection}
         return frozenset(named | ({"cookies"} if any(name.startswith("cookie_") for name in named) else set()))
+
+
+def of_files(where: str, by: Collection[str]) -> bool:
+    """Return whether each group of a table is of one file, and knows which requests were for pieces of it."""
+    return where == "download" and {"path", "complete"} <= set(by)
 
 
 @dataclass(frozen=True, slots=True)

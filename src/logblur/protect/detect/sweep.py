@@ -108,7 +108,7 @@ def _treated_hard(texts: pa.Array, whole: bool) -> pa.Array:
     texts = replaced(texts, patterns.PHONES)
     texts = changed(texts, has(texts, numbers.MAYBE_CODE), numbers.without_codes)
     asset = has(texts, patterns.ASSET)
-    rest = replaced(texts, [*([patterns.NUMBER] if whole else []), patterns.DIGEST])
+    rest = replaced(texts, [*([patterns.NUMBER] if whole else []), *patterns.DIGESTS])
     word = pc.and_(_any(has(rest, patterns.RUN), _is_mixed(rest), encoded), has(rest, "[0-9]"))
     return pc.if_else(asset, texts, changed(rest, word, words.without_tokens))
 
