@@ -221,7 +221,7 @@ OBJECT = {
     "time": ["2026-05-17T10:05:03Z", 1778925903, "1778925903.123"],
     "remote_addr": ["192.0.2.7", "[2001:db8::7]:443", "-"],
     "remote_user": ["anna", 'a "b"', None], "status": [200, "404", None], "bytes_sent": [5, "7", None],
-    "host": ["www.example.com", "192.0.2.8:80"], "user_agent": ["curl/8.0", "caf\u00e9 \ud83d\ude00", None],
+    "host": ["www.example.com", "192.0.2.8:80"], "user_agent": ["curl/8.0", "caf\u00e9 \U0001f600", None],
 }  # fmt: skip
 
 
