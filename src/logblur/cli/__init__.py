@@ -15,6 +15,7 @@ import click
 
 from logblur import __version__
 from logblur.cli.audit import audit
+from logblur.cli.bench import bench
 from logblur.cli.ending import ended
 from logblur.cli.filter import filter_
 from logblur.cli.inspect import inspect
@@ -38,7 +39,7 @@ def logblur() -> None:
     """Raw web access logs in, statistics that may be kept out."""
 
 
-for _command in (run, filter_, seal, purge, inspect, policy, notice, record, balance, audit, warm):
+for _command in (run, filter_, seal, purge, inspect, policy, notice, record, balance, audit, bench, warm):
     logblur.add_command(_command)
 
 

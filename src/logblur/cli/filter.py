@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(
     name="filter",
-    epilog='Example: zcat access.log.1.gz | logblur filter -p records. In Apache: CustomLog "|/usr/bin/logblur filter '
-    '--format combined" combined',
+    epilog="Example: zcat access.log.2.gz | logblur filter -p records > protected.log",
 )
 @click.argument("logs", nargs=-1, metavar="[LOG]...")
 @policy_option
