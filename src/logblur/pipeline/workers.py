@@ -119,7 +119,8 @@ class Workers:
                 return reader.read()
 
         try:
-            jobs = [self._pool.submit(self._work, pull, form, agents) for _ in range(self._count)]
+            count = 1 if reader.at_end else self._count
+            jobs = [self._pool.submit(self._work, pull, form, agents) for _ in range(count)]
             self._rehearse(form, first)
             while not all(job.done() for job in jobs):
                 if not self._learn(agents):
