@@ -32,6 +32,8 @@ _LONG: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """What other letters of strftime (POSIX) stand for."""
 
+_WIDTHS: Final = {"%Y": 4, "%b": 3, "%y": 2, "%m": 2, "%d": 2, "%H": 2, "%M": 2}
+
 _PARTS: Final[Mapping[str, str]] = dict.fromkeys("Yymdb", "date") | dict.fromkeys("HMS", "clock") | {"z": "zone"}
 
 
@@ -61,6 +63,17 @@ def parts(layout: str) -> frozenset[str]:
         return frozenset({"fraction"})
     told = {_PARTS[letter] for letter in re.findall("%(.)", layout) if letter in _PARTS}
     return frozenset(told | ({"fraction"} if "%f" in layout else set()))
+
+
+def minute_of(layout: str) -> tuple[int, int]:
+    """Return how many tokens of a layout's program stand before its second, and how many bytes they usually are.
+
+    No bytes where that is no help: no second, nothing before it, or more than a kernel compares at once.
+    """
+    before, second, _ = layout.partition("%S")
+    width = sum(_WIDTHS.get(token, 1) if len(token) > 1 else 1 for token in re.findall("%.|.", before, re.DOTALL))
+    useful = second and 0 < width < 32 and not {"%f", "%z", "%a"} & set(re.findall("%.", before))
+    return (len(program(before)), width) if useful else (0, 0)
 
 
 def program(layout: str) -> list[int]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
-from logblur.formats.times import ANY, program
+from logblur.formats.times import ANY, minute_of, program
 from logblur.jit import Bytes, Codes, Ints, Words, grown
 from logblur.parse import json_kernels, kernels
 from logblur.parse.objects import Objects
@@ -211,7 +211,9 @@ class Parser:
     def _read(self, form: Format, data: Bytes, size: int, *, count_directives: bool) -> tuple[Ints, Bytes]:
         """Add the lines that fit one format; return where the others start and why they do not fit, in order."""
         if form not in self._finders:
-            self._finders[form] = (Objects if form.keys else Delimited)(form, self._max_line)
+            self._finders[form] = (
+                Objects(form, self._max_line) if form.keys else Delimited(form, self._max_line, self._wanted)
+            )
         found, rejects, directives = self._finders[form].find(data, size, self._spans)
         if count_directives:
             self.directives += directives
@@ -261,7 +263,7 @@ class Parser:
                 kernels.add_numbers(data, starts, ends, rows, UNITS[unit], times, reasons)
             else:
                 tokens = np.array(program(field.layout))
-                kernels.add_times(data, starts, ends, rows, tokens, times, reasons)
+                kernels.add_times(data, starts, ends, rows, tokens, *minute_of(field.layout), times, reasons)
         if form.local_time:
             times = _utc(times, self._local)
         kernels.check_times(times, self._latest_us, reasons)
