@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from logblur.errors import FormatError
 from logblur.formats import Format, resolve_format, w3c
-from logblur.formats.infer import infer, is_address
+from logblur.formats.infer import infer, is_address, is_misread
 from logblur.formats.named import NAMED
 from logblur.parse import reference
 from logblur.schema import Block
@@ -95,7 +95,7 @@ def choose(head: bytes, wanted: str) -> Format:
     lines = _sampled(head)
     ranking = _ranked(lines)
     if not lines:
-        return NAMED["combined"]()
+        return resolve_format("combined")
     found = _covering(lines, ranking)
     if found is None:
         best = ", ".join(f"{m.format.name} {m.share:.0%}" for m in ranking[:3]) or "none fits a line"
@@ -152,10 +152,11 @@ def _ranked(lines: Sequence[bytes]) -> list[Match]:
 
 
 def _match(form: Format, lines: Sequence[bytes]) -> Match:
-    block = Block.of(b"".join(line + b"\n" for line in lines))
+    misread = tuple(line for line in lines if is_misread(line, form))
+    block = Block.of(b"".join(line + b"\n" for line in lines if line not in misread))
     found = reference.parse([block], form, sorted(form.columns), latest_us=1 << 62, max_line_bytes=64 << 10)
     text = block.data[: block.size].tobytes()
-    refused = tuple(text[at : text.find(b"\n", at)] for at, _ in found.rejects)
+    refused = misread + tuple(text[at : text.find(b"\n", at)] for at, _ in found.rejects)
     addresses = [row["remote_addr"] for row in found.rows if row.get("remote_addr")]
     likely = sum(map(is_address, addresses)) / len(addresses) if addresses else 0.5
     total = len(found.rows) + len(refused)

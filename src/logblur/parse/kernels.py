@@ -89,16 +89,17 @@ def within_list(buffer, at, start):
 
 @kernel
 def find_fields(
-    buffer, begin, end, pool, limits, heads, masks, stops, modes, widths, needed, required, open_end, max_line,
+    buffer, begin, end, pool, limits, heads, masks, stops, modes, widths, leads, needed, required, open_end, max_line,
     starts, ends, lines, bad_at, bad,
 ):  # fmt: skip
     """Spans of the fields of each line that fits.
 
     The program: literal k is ``pool[limits[k]:limits[k + 1]]``, ``heads[k] & masks[k]`` its first eight bytes;
     ``stops[k]`` the byte that field k ends at, ``modes[k]`` how (`BACKSLASH_GUARDS` …), ``widths[k]`` its usual width
-    or 0; ``needed[k]`` whether its spans are written. A line may end behind field k where k + 1 is at least
-    ``required``; what it lacks is empty. Writes int32 ``starts``, ``ends`` (fields, rows), ``lines`` (rows: where each
-    line starts) and the rejects' places and reasons. Returns rows, rejects, directives.
+    or 0, ``leads[k]`` the bytes of it that cannot be its end; ``needed[k]`` whether its spans are written. A line may
+    end behind field k where k + 1 is at least ``required``; what it lacks is empty. Writes int32 ``starts``, ``ends``
+    (fields, rows), ``lines`` (rows: where each line starts) and the rejects' places and reasons. Returns rows, rejects,
+    directives.
     """
     fields, row, rejects, directives, position = len(stops), 0, 0, 0, begin
     while position < end:
@@ -150,6 +151,9 @@ def find_fields(
             if width and match_mask(buffer, position, stop, NEWLINE) & ((U(2) << U(width)) - U(1)) == U(1) << U(width):
                 position += width
             else:
+                position = (
+                    find(buffer, position, NEWLINE, min(position + leads[field], end)) if leads[field] else position
+                )
                 position = find(buffer, position, stop, end)
             while True:
                 if buffer[position] == NEWLINE:

@@ -33,6 +33,12 @@ _FINAL: Final = frozenset({Reason.TOO_LONG, Reason.FUTURE_TIME})
 _ANOTHER: Final = 0.1
 """A guessed format is guessed again for a block in which more than this share of the lines is refused."""
 
+_LOOKED_AT: Final = 16
+"""How many lines of each block are looked at for whether a guessed format still fits."""
+
+_PIECE: Final = 4 << 10
+"""Bytes in which one of them is looked for."""
+
 _TRIED: Final = 100
 """How many of those lines are looked at."""
 
@@ -170,6 +176,8 @@ class Parser:
 
     def _feed(self, block: Block, form: Format) -> None:
         """Add the lines of a block, which are of this format or of one of its alternatives."""
+        if self.format.guessed:
+            form = self._retold(block, form)
         lines = -self.rows - self.directives
         refused, why = self._read(form, block.data, block.size, count_directives=True)
         lines += self.rows + self.directives + len(refused)
@@ -195,6 +203,22 @@ class Parser:
         at, _ = self._read(form, lines, int(begins[-1]), count_directives=False)
         left = np.sort(np.concatenate([again[np.searchsorted(begins, at)], np.flatnonzero(final)]))
         return refused[left], why[left]
+
+    def _retold(self, block: Block, form: Format) -> Format:
+        """Return the format of a block: another one, where the guessed one would take a site's name for the client."""
+        from logblur.formats.infer import is_misread
+
+        if form.fields[0].name != "remote_addr":
+            return form
+        places = range(0, block.size, block.size // _LOOKED_AT + 1)
+        pieces = [block.data[max(at - 1, 0) : at + _PIECE].tobytes() for at in places]
+        lines = [pieces[0], *(piece.partition(b"\n")[2] for piece in pieces[1:])]
+        if not any(is_misread(line.partition(b"\n")[0], form) for line in lines):
+            return form
+        from logblur.parse.detect import guess
+
+        lines = block.data[: block.size].tobytes().split(b"\n")[:-1]
+        return guess(lines[:: max(len(lines) // _TRIED, 1)][:_TRIED]) or form
 
     def _guessed(self, block: Block, refused: Ints) -> Format | None:
         """Return the format of lines that are in none that the log began with: it may have changed."""
