@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
@@ -198,7 +198,7 @@ def order(by: Sequence[str], row: Mapping[str, Any]) -> tuple[Any, ...]:
 def rolled_up(hits: Iterable[Hit], table: Table) -> list[Row]:
     """The rows of one table of one day, whatever the other tables are (docs/design.md, section 6), sorted."""
     level: dict[tuple[Any, ...], list[Hit]] = defaultdict(list)
-    for one in hits:
+    for one in judged(hits, table):
         if table.where in one.universes:
             level[tuple(one.keys[c] for c in table.by)].append(one)
     published: dict[tuple[Any, ...], list[Hit]] = {}
@@ -225,6 +225,32 @@ def rolled_up(hits: Iterable[Hit], table: Table) -> list[Row]:
         for keys, members in published.items()
     ]
     return sorted(rows, key=lambda row: order(table.by, row))
+
+
+def judged(hits: Iterable[Hit], table: Table) -> list[Hit]:
+    """The hits of one day; in a table of files, whether each brought the whole file is told by size too."""
+    hits = [hit for hit in hits if table.where in hit.universes]
+    if table.where != "download" or not {"path", "complete"} <= set(table.by):
+        return hits
+    answers: dict[tuple[Any, ...], list[Hit]] = defaultdict(list)
+    for one in hits:
+        answers[(*(one.keys[c] for c in table.by), one.visitor, one.client)].append(one)
+    names = [c for c in ("site", "path") if c in table.by]
+    largest: Counter[tuple[Any, ...]] = Counter()
+    for same in answers.values():
+        if same[0].keys["complete"] == "yes":
+            file = tuple(same[0].keys[c] for c in names)
+            largest[file] = max(largest[file], sum(m.bytes for m in same) // len(same))
+    found = []
+    for same in answers.values():
+        size = sum(m.bytes for m in same)
+        size = size // len(same) if same[0].keys["complete"] == "yes" else size
+        if most := largest[tuple(same[0].keys[c] for c in names)]:
+            said = "yes" if size >= most - 1024 and size * 10 >= most * 9 else "part"
+            found += [replace(m, keys={**m.keys, "complete": said}) for m in same]
+        else:
+            found += same
+    return found
 
 
 def fit(members: Sequence[Hit], table: Table) -> bool:
@@ -274,6 +300,7 @@ WITHIN = {
     "error": ("all", "human"),
     "search": ("all", "human", "page"),
     "referral": ("all", "human", "page"),
+    **dict.fromkeys(("social", "ai_answers", "sites"), ("all", "human", "page", "referral")),
 }
 """Universe -> the universes that it is a part of, the largest first."""
 
@@ -292,7 +319,7 @@ def nested(found: Mapping[str, list[Row]], hits: Sequence[Hit], wanted: Sequence
                 told[row["agent"]] -= row["requests"]
             if not told["human"] or not told["bot"]:  # rows of this table add up to them
                 shown |= {"human", "bot"}
-    for parent in ("all", "human", "page"):
+    for parent in ("all", "human", "page", "referral"):
         k = max((t.k for t in wanted if parent in (t.where, *WITHIN[t.where]) or t.where in WITHIN[parent]), default=0)
         while parent in shown:
             inside = [u for u in WITHIN if u in shown and parent in WITHIN[u]]

@@ -19,7 +19,7 @@ from logblur.dataset import manifest
 from logblur.policy.plan import Plan, TablePlan
 from logblur.schema import MEASURES, SCHEMA_VERSION, key_type
 
-_UNITS: Final = {"hour": "local hour of the day", "requests": "requests", "visitors": "visitors", "bytes": "bytes"}
+_UNITS: Final = {"hour": "local hour of the day"} | {name: name for name in MEASURES}
 
 _OPTIONS: Final = {
     "version": "2.6",
