@@ -22,7 +22,7 @@ from logblur.aggregate.nested import by_agent, withheld
 from logblur.aggregate.partials import SEEDS, lists
 from logblur.jit import Codes, Ints
 from logblur.policy.plan import TablePlan, of_files
-from logblur.schema import OTHER, Partial, key_type
+from logblur.schema import NOBODY, OTHER, Partial, key_type
 
 Flags = npt.NDArray[np.bool_]
 _AGENTS: Final = ("human", "bot")
@@ -76,7 +76,7 @@ def release(partial: Partial, tables: Sequence[TablePlan]) -> dict[str, Released
     visitor, client = (partial.people.column(name).to_numpy() for name in ("visitor", "client"))
     visitors, distinct, _ = intern(visitor, np.zeros_like(visitor), SEEDS)
     clients = np.cumsum(np.append(False, client[1:] != client[:-1])[: len(client)], dtype=np.int32)  # people are sorted
-    people = _People(visitors, len(distinct), clients, int(clients.max(initial=-1)) + 1)
+    people = _People(visitors, len(distinct), clients, int(clients.max(initial=-1)) + 1, visitor == NOBODY)
     rollups = {table.name: _Rollup(partial.tables[table.name], table, people) for table in tables}
     released = {name: _release(rollup) for name, rollup in rollups.items()}
     shown = {name for name, found in released.items() if found.rows.num_rows}
@@ -89,12 +89,23 @@ def release(partial: Partial, tables: Sequence[TablePlan]) -> dict[str, Released
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _People:
-    """By person: the visitor and the client, as numbers below ``visitors`` and ``clients``."""
+    """By person: the visitor and the client, as numbers below ``visitors`` and ``clients``; and who is no visitor."""
 
     visitor: Codes
     visitors: int
     client: Codes
     clients: int
+    nobody: npt.NDArray[np.bool_]
+
+
+def _visitors(people: _People, offsets: Ints, members: npt.NDArray[np.uint32]) -> Ints:
+    """Return the distinct visitors of each group; what all that are none share as a token is not one of them."""
+    found: Ints = count_distinct(offsets, members, people.visitor, people.visitors)
+    if not people.nobody.any():
+        return found
+    both = count_distinct(offsets, members, people.nobody.astype(np.int32), 2) == 2
+    found -= both | people.nobody[members[offsets[:-1]]]
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,7 +193,7 @@ class _Rollup:
             name: self.groups.column(name).take(first) if place < cells.depth else _others(name, len(which))
             for place, name in enumerate(self.table.by)
         }
-        visitors = count_distinct(cells.lists.offsets, cells.lists.members, self.people.visitor, self.people.visitors)
+        visitors = _visitors(self.people, cells.lists.offsets, cells.lists.members)
         return pa.table(
             keys
             | {
