@@ -138,6 +138,12 @@ def test_the_columns_are_fresh() -> None:
     assert make.PAGE.read_text(encoding="utf-8") == make.page(make.PAGE.read_text(encoding="utf-8"))
 
 
+def test_the_formats_are_fresh() -> None:
+    """docs/formats.md lists names and fields as the code has them; ``python docs/make_formats.py`` writes it anew."""
+    make = script("make_formats")
+    assert make.PAGE.read_text(encoding="utf-8") == make.page(make.PAGE.read_text(encoding="utf-8"))
+
+
 def test_every_column_and_universe_has_a_meaning() -> None:
     """No column or universe that a policy can name lacks its line."""
     assert list(MEANINGS) == ["date", *KEY_TYPES, *MEASURES]
