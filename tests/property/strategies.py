@@ -97,7 +97,10 @@ DELIMITED = sorted(name for name in NAMED if not resolve_format(name).keys)
 FORMATS = st.sampled_from(DELIMITED)
 
 
-METHODS = {name: [*rules_of(name), None] for name in Fields.model_fields}
+METHODS = {
+    name: [*(method for method in rules_of(name) if method not in {"country", "asn"}), None]
+    for name in Fields.model_fields
+}
 EXTRA: dict[str, dict[str, Any]] = {
     "truncate": {"ipv4_prefix": 16, "ipv6_prefix": 32},
     "keep": {"reason": "why not"},
