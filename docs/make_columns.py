@@ -1,7 +1,7 @@
 """Write the lists in docs/columns.md from schema and default policy: ``python docs/make_columns.py``.
 
-What lies between ``<!-- tables -->`` or ``<!-- columns -->`` and ``<!-- end -->`` is written; the rest is kept. A test
-says when it is stale.
+What lies between ``<!-- tables -->``, ``<!-- columns -->`` or ``<!-- values -->`` and ``<!-- end -->`` is written; the
+rest is kept. A test says when it is stale.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from logblur.classify import agents, hosts
 from logblur.policy import load_policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import YIELDS, resolve
-from logblur.schema import KEY_TYPES, MEANINGS, MEASURES
+from logblur.protect.door import METHODS
+from logblur.schema import KEY_TYPES, MEANINGS, MEASURES, NONE, UNUSUAL
 
 PAGE = Path(__file__).with_name("columns.md")
 
@@ -20,7 +22,7 @@ PAGE = Path(__file__).with_name("columns.md")
 def page(text: str) -> str:
     """Return the page with its lists written anew."""
     plan = resolve(load_policy("audience"))
-    for name, rows in (("tables", _tables(plan)), ("columns", _columns(plan))):
+    for name, rows in (("tables", _tables(plan)), ("columns", _columns(plan)), ("values", _values())):
         made = "".join(f"| {' | '.join(row)} |\n" for row in rows)
         text = re.sub(rf"(?s)(<!-- {name} -->\n).*?(<!-- end -->)", lambda m, made=made: m[1] + made + m[2], text)
     return text
@@ -38,12 +40,34 @@ def _columns(plan: Plan) -> list[tuple[str, ...]]:
     rows = [("column", "type", "what it says", "made of", "in the tables"), ("---",) * 5]
     for name, meaning in MEANINGS.items():
         kind = KEY_TYPES.get(name) or MEASURES.get(name) or "date"
-        fields = {"date": ["time"], "requests": ["lines"], "visitors": list(plan.visitor_from), "bytes": ["bytes_sent"]}
+        fields = {
+            "date": ["time"],
+            "requests": ["lines"],
+            "downloads": ["status", "bytes_sent"],
+            "visitors": list(plan.visitor_from),
+            "bytes": ["bytes_sent"],
+        }
         made_of = ", ".join(YIELDS.get(name) or fields[name])
         tables = [t.name for t in plan.tables if name in (*t.by, *t.measures, "date")]
         where = "all" if len(tables) == len(plan.tables) else ", ".join(tables) or "none; a policy may ask for it"
         rows.append((f"`{name}`", str(kind), meaning, made_of, where))
     return rows
+
+
+def _values() -> list[tuple[str, ...]]:
+    sources = {column: [s.name for s in hosts.sources() if s.kind == kind] for kind, column in hosts.KINDS.items()}
+    programs = {kind: sorted(names, key=str.casefold) for kind, names in agents.published().items()}
+    closed = {
+        "`agent`": ["human", "bot"],
+        "`device`": agents.DEVICES,
+        "`bot_class`": [*agents.BOT_CLASSES, NONE],
+        "`method`": [*sorted(METHODS), UNUSUAL, NONE],
+        "`complete`": ["yes", "part", NONE],
+        **{f"`{name}`": [*sorted(names, key=str.casefold), NONE] for name, names in sources.items()},
+        **{f"`bot`, of class `{kind}`": names for kind, names in programs.items()},
+    }
+    rows = [(name, ", ".join(f"`{value}`" for value in values)) for name, values in closed.items()]
+    return [("column", "values"), ("---",) * 2, *rows]
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,7 @@ from logblur.classify.files import kinds
 from logblur.protect.paths import template
 
 _LINE = (
-    rb"(?P<addr>[^ ]*) [^ ]* (?P<user>.*?) \[(?P<time>[^\]]{26})\] "
+    rb"(?P<addr>[^ ]*(?:(?<=,) [^ ]*)*) [^ ]* (?P<user>.*?) \[(?P<time>[^\]]{26})\] "
     rb'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>[1-9][0-9]{2}) (?P<bytes>-|[0-9]{1,13})'
     rb'(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?[ \r]*'
 )
@@ -138,7 +138,8 @@ def _keys(found: re.Match[bytes], local: datetime, vhost: bool, prefixes: tuple[
 
 
 def _address(value: str | None, prefixes: tuple[int, int]) -> tuple[object, object, str]:
-    """The client, the address, the network. Of spellings it knows ports, brackets, zone ids and IPv4 within IPv6."""
+    """The client, the address, the network. Of spellings it knows lists, ports, brackets, zones, IPv4 within IPv6."""
+    value = value and value.rpartition(",")[2].strip()  # of hops the last is the one that was seen
     spelled = re.fullmatch(
         r"\[(.*?)(?:%.*)?\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+|([^%]*)(?:%.*)?", value or "", re.DOTALL
     )
@@ -197,7 +198,7 @@ def order(by: Sequence[str], row: Mapping[str, Any]) -> tuple[Any, ...]:
 def rolled_up(hits: Iterable[Hit], table: Table) -> list[Row]:
     """The rows of one table of one day, whatever the other tables are (docs/design.md, section 6), sorted."""
     level: dict[tuple[Any, ...], list[Hit]] = defaultdict(list)
-    for one in hits:
+    for one in judged(hits, table):
         if table.where in one.universes:
             level[tuple(one.keys[c] for c in table.by)].append(one)
     published: dict[tuple[Any, ...], list[Hit]] = {}
@@ -224,6 +225,32 @@ def rolled_up(hits: Iterable[Hit], table: Table) -> list[Row]:
         for keys, members in published.items()
     ]
     return sorted(rows, key=lambda row: order(table.by, row))
+
+
+def judged(hits: Iterable[Hit], table: Table) -> list[Hit]:
+    """The hits of one day; in a table of files, whether each brought the whole file is told by size too."""
+    hits = [hit for hit in hits if table.where in hit.universes]
+    if table.where != "download" or not {"path", "complete"} <= set(table.by):
+        return hits
+    answers: dict[tuple[Any, ...], list[Hit]] = defaultdict(list)
+    for one in hits:
+        answers[(*(one.keys[c] for c in table.by), one.visitor, one.client)].append(one)
+    names = [c for c in ("site", "path") if c in table.by]
+    largest: Counter[tuple[Any, ...]] = Counter()
+    for same in answers.values():
+        if same[0].keys["complete"] == "yes":
+            file = tuple(same[0].keys[c] for c in names)
+            largest[file] = max(largest[file], sum(m.bytes for m in same) // len(same))
+    found = []
+    for same in answers.values():
+        size = sum(m.bytes for m in same)
+        size = size // len(same) if same[0].keys["complete"] == "yes" else size
+        if most := largest[tuple(same[0].keys[c] for c in names)]:
+            said = "yes" if size >= most - 1024 and size * 10 >= most * 9 else "part"
+            found += [replace(m, keys={**m.keys, "complete": said}) for m in same]
+        else:
+            found += same
+    return found
 
 
 def fit(members: Sequence[Hit], table: Table) -> bool:
@@ -273,6 +300,7 @@ WITHIN = {
     "error": ("all", "human"),
     "search": ("all", "human", "page"),
     "referral": ("all", "human", "page"),
+    **dict.fromkeys(("social", "ai_answers", "sites"), ("all", "human", "page", "referral")),
 }
 """Universe -> the universes that it is a part of, the largest first."""
 
@@ -291,7 +319,7 @@ def nested(found: Mapping[str, list[Row]], hits: Sequence[Hit], wanted: Sequence
                 told[row["agent"]] -= row["requests"]
             if not told["human"] or not told["bot"]:  # rows of this table add up to them
                 shown |= {"human", "bot"}
-    for parent in ("all", "human", "page"):
+    for parent in ("all", "human", "page", "referral"):
         k = max((t.k for t in wanted if parent in (t.where, *WITHIN[t.where]) or t.where in WITHIN[parent]), default=0)
         while parent in shown:
             inside = [u for u in WITHIN if u in shown and parent in WITHIN[u]]
@@ -319,7 +347,7 @@ def published(out: Path) -> dict[tuple[str, str], list[Row]]:
     """What OUT holds: (table, day) -> rows, in their order."""
     return {
         (path.parts[-3], path.parts[-2].removeprefix("date=")): pq.ParquetFile(path).read().to_pylist()
-        for path in sorted(out.glob("*/date=*/*.parquet"))
+        for path in sorted(out.glob("*/*=*/*.parquet"))
     }
 
 

@@ -15,7 +15,7 @@ from logblur.errors import InputError
 from logblur.parse import Parser
 from logblur.parse.detect import SAMPLE_BYTES, choose, rank
 from logblur.protect.detect import kinds
-from logblur.schema import FINDINGS, PARSED, Block, Category, Parsed, Reason, metadata_of
+from logblur.schema import FINDINGS, PARSED, Category, Parsed, Reason, metadata_of
 from logblur.sources.blocks import BlockReader, sample
 from logblur.sources.find import find_logs
 from logblur.sources.open import open_log
@@ -134,17 +134,19 @@ def inspect(log: str, *, format: str | None = None) -> Inspection:  # noqa: A002
     if len(found) != 1:
         raise InputError(f"{len(found)} logs: inspect takes one at a time", source=log)
     with open_log(found[0]) as content:
-        reader = BlockReader(content, segment_size=1 << 62)
+        reader = BlockReader(content, segment_size=1 << 62, whole=True)
         first = None if content.rereadable else reader.read()
         head = sample(content, first, SAMPLE_BYTES)
         form = choose(head, format or "auto")
-        ranking = rank(Block.of(head[: head.rfind(b"\n") + 1] or head))
+        ranking = rank(head)
         latest = int(datetime.now(UTC).timestamp()) * 1_000_000 + DAY_US
         fields = tuple(name for name in PARSED.names if name in form.columns)
         parser = Parser(form, [name for name in fields if name != "referer_host"], latest_us=latest)
         tally, damage = _Tally(), ""
         try:
             while block := first or reader.read():
+                if form.follows_fields and block.offset == 0:
+                    block = reader.follow_directives(block)
                 first = None
                 parser.feed(block)
                 if parser.full:
@@ -152,11 +154,10 @@ def inspect(log: str, *, format: str | None = None) -> Inspection:  # noqa: A002
         except InputError as error:
             damage = str(error)
         tally.add(parser.take())
-        waiting = int(reader.waiting)
     rejects = {Reason(code).text: count for code, count in sorted(tally.reasons.items())}
     return Inspection(
         form.name,
-        tally.rows + tally.directives + waiting + sum(rejects.values()),
+        tally.rows + tally.directives + sum(rejects.values()),
         tally.rows,
         rejects,
         tuple((m.format.name, float(m.share)) for m in ranking),

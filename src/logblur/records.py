@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from polars.io.plugins import register_io_source
 from logblur.classify import Memory, classify
 from logblur.parse import Parser
 from logblur.parse.detect import SAMPLE_BYTES, choose
+from logblur.periods import Period
 from logblur.policy import Policy, load_policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import made_of, resolve
-from logblur.protect import RECORD_COLUMNS, Templates, protect
+from logblur.protect import Templates, protect, record_columns
 from logblur.schema import Parsed
 from logblur.sources.blocks import BlockReader, sample
 from logblur.sources.find import Log, find_logs
@@ -57,6 +59,7 @@ def scan(
     """
     plan = resolve(policy if isinstance(policy, Policy) else load_policy(policy), format=format)
     found = find_logs([str(x) for x in ([logs] if isinstance(logs, str | Path) else logs)])
+    plan = replace(plan, period=Period.DAY)  # of a single line the day is said, whatever tables count by
     schema = _schema(plan)
 
     def source(
@@ -78,7 +81,7 @@ def scan(
 
 
 def _schema(plan: Plan) -> pl.Schema:
-    records = [name for name in RECORD_COLUMNS if plan.methods.get(name) in {"pseudonym", "keep"}]
+    records = record_columns(plan)
     kinds: dict[str, pl.DataType] = {"date": pl.Date()}
     for name in (*records, *plan.columns):
         kinds[name] = pl.Int8() if name == "hour" else pl.String()
@@ -89,9 +92,10 @@ def _schema(plan: Plan) -> pl.Schema:
 
 def _fields(wanted: Sequence[str], plan: Plan) -> set[str]:
     """Return the parsed columns that these columns are made of."""
-    fields = {"time"} | ({"bytes_sent"} if "bytes" in wanted else set()) | set(wanted) & set(RECORD_COLUMNS)
+    fields = {"time"} | ({"bytes_sent"} if "bytes" in wanted else set()) | set(wanted) & set(record_columns(plan))
     for name in set(wanted) & set(plan.columns):
-        fields |= {"referer_host" if field == "referer" else field for field in made_of(name, plan.dimensions)}
+        made = made_of(name, plan.dimensions)
+        fields |= {"referer_host" if field == "referer" else field for field in made} | set(made)
     fields |= {"query"} if "path" in fields else set()
     return (fields | (plan.signals.fields if plan.signals else set())) & set(plan.fields)
 
@@ -115,6 +119,8 @@ def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes]
         reader = BlockReader(content, segment_size=1 << 62, max_line_bytes=plan.max_line_bytes)
         block = reader.read()
         form = choose(sample(content, block, SAMPLE_BYTES), plan.format)
+        if block and form.follows_fields:
+            block = reader.follow_directives(block)
         latest = int(datetime.now(UTC).timestamp()) * 1_000_000 + _DAY_US
         parser = Parser(
             form,

@@ -140,7 +140,7 @@ KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
         (
             "site", "method", "status", "status_class", "path", "agent", "device", "os", "os_major", "browser",
             "browser_major", "bot", "bot_class", "referrer_domain", "search_engine", "social_network",
-            "ai_service", "complete", "network",
+            "ai_service", "complete", "network", "referrer_origin", "referrer", "country", "asn",
         ),
         pa.string(),
     ),
@@ -153,7 +153,7 @@ def key_type(name: str) -> pa.DataType:
     return KEY_TYPES.get(name, pa.string())
 
 
-MEASURES: Final[Mapping[str, pa.DataType]] = dict.fromkeys(("requests", "visitors", "bytes"), pa.int64())
+MEASURES: Final[Mapping[str, pa.DataType]] = dict.fromkeys(("requests", "downloads", "visitors", "bytes"), pa.int64())
 
 MEANINGS: Final[Mapping[str, str]] = {
     "date": "day in the policy's `timezone`; the folder's name, no column inside the file",
@@ -180,9 +180,15 @@ MEANINGS: Final[Mapping[str, str]] = {
     "search_engine": "search engine that the visit came from, such as `Google`",
     "social_network": "social network, forum or messenger that the visit came from, such as `Mastodon`",
     "ai_service": "service that answers in its own words, or assistant, that the visit came from, such as `ChatGPT`",
-    "complete": "`yes`: status 200, the whole file; `part`: status 206, a piece of it",
+    "complete": "`yes`: the whole file; `part`: a piece of it; by status (200, 206), and in tables of downloads by "
+    "path also by size: what is smaller than the file's largest answer of the day is a part",
     "network": "network of the client by the policy's prefix, such as `192.0.0.0/16`; `(none)` where it is no address",
+    "referrer_origin": "site of the referring page, such as `https://www.example.org`; `(none)`: no site of the web",
+    "referrer": "referring page: its site and path, treated as `path` is, without query; `(none)`: no page of the web",
+    "country": "country of the client, such as `LV` (ISO 3166), by the database that is named; `(none)`: unknown",
+    "asn": "owner of the client's network by number, such as `AS1221`, by the database that is named; or `(none)`",
     "requests": "lines of the log",
+    "downloads": "requests that brought a whole file, and for each visitor and file all pieces together as one",
     "visitors": "distinct visitors (by default address and user agent) of that day and row; at most one day long",
     "bytes": "bytes sent, summed, as the format logs them; a line without a size adds nothing",
 }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from logblur.formats import NAMED
+from logblur.formats import Escape, Format, resolve_format
+from logblur.formats.named import NAMED
+from logblur.formats.printing import print_line
 from logblur.policy import Policy
 from logblur.policy.load import validate
 from logblur.policy.resolve import resolve
@@ -24,39 +27,51 @@ PIECES = [
     b"200", b"404", b"099", b"1000", b"20x", b"0", b"1234567890123", b"12345678901234", b"12345678", b"123456789",
     b'"https://www.google.com/search?q=a"', b'"//x/y"', b'"android-app://com.example/"', b'"http:/x"', b'"://x"',
     b'"Mozilla/5.0 (X11; Linux x86_64)"', b'"Mozilla/5.0 \\"quoted\\" \\\\"',
-    b"\x00", b"\r", b"\t", b"  ", b"#", b"a" * 70,
+    b"\x00", b"\xef\xbb\xbf", b"\xef\xbb", b"\r", b"\t", b"  ", b"#", b"a" * 70,
 ]  # fmt: skip
 
-GOOD = {
-    "h": [b"192.0.2.7", b"2001:db8::1", b"host.example.com", b"-", b""],
-    "l": [b"-", b"ident", b""],
-    "u": [b"-", b"anna", b"john doe", b"[x", b""],
-    "t": [b"17/May/2026:10:05:03 +0000", b"28/Feb/2026:23:59:60 -1100", b"01/Jan/1970:00:00:00 +0000"],
-    "r": [b"GET / HTTP/1.1", b"GET /a?b#c HTTP/1.0", b"-", b"", b"\\x16\\x03", b"PUT /x HTTP/2",
-          b"GET http://a.example HTTP/1.1", b'GET /a\\"b?c HTTP/1.1', b"BREW /\xff HTTP/1.1", b"GET /old"],
-    "s": [b"200", b"304", b"404", b"999", b"100"],
-    "b": [b"0", b"-", b"5", b"12345678", b"123456789", b"1234567890123"],
-    "q": [b"-", b"", b"https://www.example.org/a?b", b"http://user:pw@example.com:80?x",
-          b"Mozilla/5.0 (x; \\\"y\\\")", b"\\\\",
-          b"caf\xc3\xa9", b"\xff\xfe"],
-    "v": [b"www.example.com", b"example.org", b"[2001:db8::1]"],
-    "p": [b"80", b"443"],
-}  # fmt: skip
+ADDRESSES = ["192.0.2.7", "2001:db8::1", "::ffff:192.0.2.7", "host.example.com", "-"]
+TEXTS = [None, "a", "example", "caf\u00e9", "o'neil", "50%", "\U0001f600"]  # what any field can hold
+QUOTED = [*TEXTS, "a b", 'say "hi"', "back\\slash", "tab\there"]  # what a guarded one can
+VALUES: dict[str, list[Any]] = {
+    "remote_addr": ADDRESSES,
+    "remote_user": [None, "anna"],
+    "host": ["www.example.com", "example.org"],
+    "method": ["GET", "POST", "BREW", None],
+    "path": ["/", "/a", "/caf%C3%A9", "/x.zip"],
+    "query": [None, "b=c", "b&d=%20"],
+    "protocol": ["HTTP/1.1", "HTTP/2.0"],
+    "status": [200, 404, 999, 100, None],
+    "bytes_sent": [0, 5, 1234567890123, None],
+    "bytes_received": [0, 5, 1234567890123, None],
+    "duration": [0, 1_500_000, 250_000, 3_600_000_000, None],
+    "referer": [None, "https://www.example.org/a?b", "http://example.com"],
+    "user_agent": [None, "curl/8.0", "Mozilla/5.0_(x)"],
+}
+TIMES = [
+    datetime(2026, 5, 17, 10, 5, 3, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(2024, 2, 29, 23, 59, 59, tzinfo=UTC),
+]  # fmt: skip
+
+
+@st.composite
+def entries(draw: st.DrawFn, form: Format) -> dict[str, Any]:
+    """Values of every column of a format, which its fields can hold."""
+    values: dict[str, Any] = {"time": draw(st.sampled_from(TIMES))}
+    for field in form.fields:
+        for name in field.columns:
+            if name in {"time", "referer_host"}:
+                continue
+            guarded = field.quoted and field.escape is not Escape.NONE
+            values[name] = draw(st.sampled_from(VALUES.get(name, QUOTED if guarded else TEXTS)))
+    if values.get("method", "") is None and any(f.name.endswith("request") for f in form.fields):
+        values |= dict.fromkeys(values.keys() & {"path", "query", "protocol", "host"})
+    return values
 
 
 def _good(name: str) -> st.SearchStrategy[bytes]:
-    def pick(letter: str) -> st.SearchStrategy[bytes]:
-        return st.sampled_from(GOOD[letter])
-
-    head = [pick(x) for x in "hlutrsb"]
-    line = st.tuples(*head).map(lambda v: b'%b %b %b [%b] "%b" %b %b' % v)
-    if "combined" in name:
-        line = st.tuples(line, pick("q"), pick("q")).map(lambda v: b'%b "%b" "%b"' % v)
-    if name == "vhost_combined":
-        line = st.tuples(pick("v"), pick("p"), line).map(lambda v: b"%b:%b %b" % v)
-    elif name.startswith("vhost"):
-        line = st.tuples(pick("v"), line).map(lambda v: b"%b %b" % v)
-    return line
+    form = resolve_format(name)
+    return entries(form).map(lambda values: print_line(form, values))
 
 
 NOISE = st.lists(st.sampled_from(PIECES), max_size=12).map(b" ".join) | st.binary(max_size=90)
@@ -78,10 +93,14 @@ def logs(name: str) -> st.SearchStrategy[list[bytes]]:
     return st.lists(line.map(lambda x: x.replace(b"\n", b"?")), max_size=12)
 
 
-FORMATS = st.sampled_from(sorted(NAMED))
+DELIMITED = sorted(name for name in NAMED if not resolve_format(name).keys)
+FORMATS = st.sampled_from(DELIMITED)
 
 
-METHODS = {name: [*rules_of(name), None] for name in Fields.model_fields}
+METHODS = {
+    name: [*(method for method in rules_of(name) if method not in {"country", "asn"}), None]
+    for name in Fields.model_fields
+}
 EXTRA: dict[str, dict[str, Any]] = {
     "truncate": {"ipv4_prefix": 16, "ipv6_prefix": 32},
     "keep": {"reason": "why not"},

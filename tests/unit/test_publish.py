@@ -7,9 +7,8 @@ import resource
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -17,36 +16,22 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from tests.plans import plan_of
 
 from logblur import __version__, durable
 from logblur.dataset.manifest import Manifest, load, manifest_path, rounded, save, temporary_folder, update_counts
 from logblur.dataset.publish import DayInfo, publish_day
 from logblur.errors import OutputError
-from logblur.policy.plan import Plan, TablePlan
+from logblur.policy.plan import TablePlan
 from logblur.schema import Reason
 
 DAY = date(2026, 3, 14)
-PLAN = Plan(
-    name="audience",
-    digest="d" * 64,
-    methods={},
-    fields=(),
-    columns=(),
-    tables=(
+PLAN = replace(
+    plan_of(
         TablePlan("traffic", "all", ("hour", "agent", "method"), ("requests", "visitors", "bytes"), 10),
         TablePlan("pages", "page", ("site", "path"), ("requests", "visitors", "bytes"), 12),
     ),
-    visitor_from=("remote_addr",),
-    ipv4_prefix=16,
-    ipv6_prefix=32,
-    zone=ZoneInfo("Europe/Riga"),
-    log_zone=ZoneInfo("UTC"),
-    site="",
-    format="auto",
-    max_rejects=0.05,
-    max_line_bytes=64 << 10,
-    seal_after=timedelta(days=2),
-    publish="open",
+    digest="d" * 64,
 )
 INFO = DayInfo(PLAN, key_id="0123456789abcdef", sealed=False, rolled_up={"pages": 31})
 
@@ -186,7 +171,7 @@ def test_late_lines_and_rejects_change_the_manifest_alone(out: Path) -> None:
     """Counts are rounded up to tens, survive a new publish, and change no table; unknown days are passed over."""
     publish_day(out, DAY, tables(), INFO)
     before = content(out)
-    update_counts(out, late={DAY: 3, date(2020, 1, 1): 9}, rejects={Reason.BAD_TIME: 11})
+    update_counts(out, late={DAY.isoformat(): 3, "2020-01-01": 9}, rejects={Reason.BAD_TIME: 11})
     after = content(out)
     assert [name for name in before if before[name] != after[name]] == ["_logblur/manifest.json"]
     publish_day(out, DAY, tables(), INFO)

@@ -16,11 +16,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logblur.aggregate.kernels import Lists, absorb, collect, count_distinct, intern, survey, transpose
+from logblur.aggregate.downloads import judged
+from logblur.aggregate.kernels import Lists, absorb, collect, count_distinct, intern, survey, total, transpose
 from logblur.aggregate.nested import by_agent, withheld
 from logblur.aggregate.partials import SEEDS, lists
 from logblur.jit import Codes, Ints
-from logblur.policy.plan import TablePlan
+from logblur.policy.plan import TablePlan, of_files
 from logblur.schema import OTHER, Partial, key_type
 
 Flags = npt.NDArray[np.bool_]
@@ -103,7 +104,7 @@ class _Cells:
     Attributes:
         depth: How many keys are values.
         first: By cell, the first of its groups.
-        requests, bytes, clients: By cell; the clients are distinct.
+        requests, downloads, bytes, clients: By cell; the clients are distinct.
         lists: Who is in each cell.
         unfit: By cell, whether its clients are too few, or one of them makes too much of it.
     """
@@ -111,6 +112,7 @@ class _Cells:
     depth: int
     first: Ints
     requests: Ints
+    downloads: Ints
     bytes: Ints
     clients: Ints
     lists: Lists
@@ -126,8 +128,15 @@ class _Rollup:
     """
 
     def __init__(self, groups: pa.Table, table: TablePlan, people: _People) -> None:
+        downloads: Ints | None = None
+        if of_files(table.where, table.by):
+            groups, downloads = judged(groups, table)
         self.groups, self.table, self.people = groups, table, people
         self.lists = lists(groups)
+        # the lists again, with downloads for requests
+        self.downloads = None
+        if downloads is not None and "downloads" in table.measures:
+            self.downloads = self.lists._replace(requests=downloads.astype(np.uint32))
         self.requests, self.bytes = (groups.column(name).to_numpy() for name in ("requests", "bytes"))
         self.first = np.arange(groups.num_rows)
         self.depth = np.full(groups.num_rows, len(table.by))
@@ -139,22 +148,32 @@ class _Rollup:
     def cells(self, depth: int) -> _Cells:
         """Return the cells that the groups of this depth make."""
         groups = np.flatnonzero(self.depth == depth)
+        targets = None
         if len(groups) == len(self.depth) and depth == len(self.table.by):
-            begins, found = groups, self.lists
+            begins = groups
         else:
             prefix = np.cumsum(self._differs[:depth].any(axis=0))[groups]
             new = np.append(True, prefix[1:] != prefix[:-1])[: len(groups)]
             begins, targets = np.flatnonzero(new), np.full(len(self.depth), -1, np.int32)
             targets[groups] = np.cumsum(new) - 1
             self.first[groups] = groups[begins][targets[groups]]
-            found, _ = collect(*transpose(self.lists, targets, len(self.people.client)), len(begins))
+        found = self._united(self.lists, targets, len(begins))
         requests, size = (
             np.add.reduceat(of[groups], begins) if len(begins) else of[:0] for of in (self.requests, self.bytes)
         )
         clients, most, largest = survey(found, self.people.client)
         dominated = (most > self.shares[0] * requests) | (largest > self.shares[1] * size)
         unfit = dominated | (clients < self.table.min_clients)
-        return _Cells(depth, groups[begins], requests, size, clients, found, unfit)
+        downloads = requests
+        if self.downloads is not None:
+            taken = self._united(self.downloads, targets, len(begins))
+            downloads = total(taken.offsets, taken.requests)
+            unfit |= survey(taken, self.people.client)[1] > self.table.max_client_share * downloads
+        return _Cells(depth, groups[begins], requests, downloads, size, clients, found, unfit)
+
+    def _united(self, of: Lists, targets: Codes | None, count: int) -> Lists:
+        """Return the lists of cells, given the cell of each group, or -1; where none are given, groups are cells."""
+        return of if targets is None else collect(*transpose(of, targets, len(self.people.client)), count)[0]
 
     def rows(self, cells: _Cells, which: Ints) -> pa.Table:
         """Return some cells as rows, with what tells where they come from."""
@@ -168,6 +187,7 @@ class _Rollup:
             keys
             | {
                 "requests": cells.requests[which],
+                "downloads": cells.downloads[which],
                 "visitors": visitors[which],
                 "bytes": cells.bytes[which],
                 "clients": cells.clients[which],
@@ -175,6 +195,12 @@ class _Rollup:
                 "first": first,
             }
         )
+
+    def groups_of(self, first: Ints) -> Flags:
+        """Return which groups go into the rows that these first groups name."""
+        named = np.zeros(len(self.first), np.bool_)
+        named[first] = True
+        return named[self.first]
 
     def without_agent(self, agent: str) -> Flags:
         """Return which groups are of an agent, and in rows in which ``agent`` is ``(other)``."""
@@ -197,7 +223,7 @@ def _release(rollup: _Rollup) -> Released:
     table, levels = rollup.table, []
     for depth in range(len(table.by), 0, -1):
         levels.append(cells := rollup.cells(depth))
-        rollup.depth[np.isin(rollup.first, cells.first[cells.unfit])] = depth - 1
+        rollup.depth[rollup.groups_of(cells.first[cells.unfit])] = depth - 1
     levels.append(top := rollup.cells(0))
     rows = _sorted([rollup.rows(cells, np.flatnonzero(~cells.unfit)) for cells in levels], table)
     if top.unfit.any():
@@ -223,7 +249,10 @@ def _absorb(rollup: _Rollup, rows: pa.Table) -> pa.Table:
     groups, ends = np.argsort(turns, kind="stable"), np.cumsum(np.bincount(turns, minlength=len(first) + 1))
     of_requests, of_bytes = rollup.shares
     needed = absorb(rollup.lists, groups, ends, rollup.people.client, rollup.table.min_clients, of_requests, of_bytes)
-    return _moved(rollup, rows, first[: needed - 1], 0) if needed <= len(ends) else rows.slice(0, 0)
+    if needed > len(ends):
+        return rows.slice(0, 0)
+    moved = _moved(rollup, rows, first[: needed - 1], 0)
+    return rows.slice(0, 0) if rollup.cells(0).unfit.any() else moved  # one client makes too many of the downloads
 
 
 def _hide(agent: str, rollup: _Rollup, rows: pa.Table) -> pa.Table:
@@ -242,8 +271,9 @@ def _hide(agent: str, rollup: _Rollup, rows: pa.Table) -> pa.Table:
 
 def _moved(rollup: _Rollup, rows: pa.Table, first: Ints, depth: int) -> pa.Table:
     """Return the rows after those named by their first groups have moved up to where ``depth`` keys are values."""
-    stay = ~np.isin(rows.column("first").to_numpy(), first) & (rows.column("depth").to_numpy() != depth)
-    rollup.depth[np.isin(rollup.first, first)] = depth
+    moving = rollup.groups_of(first)
+    stay = ~moving[rows.column("first").to_numpy()] & (rows.column("depth").to_numpy() != depth)
+    rollup.depth[moving] = depth
     cells = rollup.cells(depth)
     return _sorted([rows.filter(pa.array(stay)), rollup.rows(cells, np.arange(len(cells.first)))], rollup.table)
 

@@ -106,6 +106,15 @@ def table() -> dict[str, list[str]]:
     return tomllib.loads((files(__package__) / "bots.toml").read_text("utf-8"))
 
 
+def published() -> dict[str, list[str]]:
+    """Return the names of bots that our table gives, by class."""
+    return {kind: [_name(text) for text in texts] for kind, texts in table().items() if kind != "human"}
+
+
+def _name(text: str) -> str:
+    return text.removeprefix("^").rstrip("/ ")
+
+
 def name_of(pattern: str) -> str:
     r"""Return a pattern of crawler-user-agents as a name: ``[wW]get`` is Wget, ``Googlebot\/`` is Googlebot."""
     text = re.sub(r"\[\\s\\S\]\*|\(\^\| \)", " ", pattern)
@@ -122,7 +131,7 @@ def _programs(devices: Iterable[Any]) -> Iterator[tuple[str, Literal["i"] | None
     for kind, names in table().items():
         for text in names:
             anchor, literal = ("^", text[1:]) if text.startswith("^") else ("", text)
-            yield anchor + re.escape(literal), "i", literal.rstrip("/ "), kind, None
+            yield anchor + re.escape(literal), "i", _name(text), kind, None
     from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
     for entry in CRAWLER_USER_AGENTS_DATA:

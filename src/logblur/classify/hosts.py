@@ -129,7 +129,7 @@ def describe(text: str) -> Host:
 
 
 def _said(domain: str, source: Source | None) -> Host:
-    host = ABSENT._replace(domain=domain)
+    host = Host(domain, NONE, NONE, NONE)
     return host if source is None else host._replace(**{KINDS[source.kind]: source.name})
 
 

@@ -31,6 +31,7 @@ from logblur.dataset.identity import (
     mark_offsets,
 )
 from logblur.errors import PolicyError
+from logblur.periods import Period
 
 if TYPE_CHECKING:  # a run with nothing new reads no partial
     from logblur.dataset.partials import PartialFile
@@ -131,6 +132,22 @@ class Ledger:
         elif pinned != zone.key:
             message = f"the days of this state are counted in {pinned}; write that, or start a new OUT"
             raise PolicyError(message, path="input.timezone")
+
+    def pin_period(self, period: Period) -> None:
+        """Count this state by days, or by weeks, now and always.
+
+        Raises:
+            PolicyError: It has been counted by the other.
+        """
+        if self.meta("period") is None and not self.days():
+            self.set_meta({"period": period})
+        elif self.period != period:
+            raise PolicyError(f"this state counts by {self.period}; write that, or start a new OUT", path="period")
+
+    @property
+    def period(self) -> Period:
+        """What a day of this state is."""
+        return Period(self.meta("period") or Period.DAY)
 
     # Logs
 
@@ -315,12 +332,12 @@ class Ledger:
 
         A day is due ``seal_after`` past the later of its end and the arrival of its first line.
         """
-        zone = ZoneInfo(self.meta("timezone") or "UTC")
+        zone, period = ZoneInfo(self.meta("timezone") or "UTC"), self.period
         rows = self._db.rows("SELECT day, seal_after, first_arrival FROM days WHERE sealed_at IS NULL")
         due = {
             date.fromisoformat(day)
             for day, seal_after, arrival in rows
-            if _seconds(now) >= seal_after + max(arrival, _end(date.fromisoformat(day), zone))
+            if _seconds(now) >= seal_after + max(arrival, _start(period.after(date.fromisoformat(day)), zone))
         }
         return [record for record in self._days("sealed_at IS NULL") if record.day in due]
 
@@ -411,5 +428,5 @@ def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def _end(day: date, zone: ZoneInfo) -> int:
-    return _seconds(datetime.combine(day + timedelta(days=1), time(), zone))
+def _start(day: date, zone: ZoneInfo) -> int:
+    return _seconds(datetime.combine(day, time(), zone))

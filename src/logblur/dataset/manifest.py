@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,19 +85,19 @@ def save(out: Path, manifest: Manifest) -> None:
     durable.write_file(path, data, beside=temporary_folder(out))
 
 
-def update_counts(out: Path, *, late: Mapping[date, int], rejects: Mapping[int, int]) -> None:
+def update_counts(out: Path, *, late: Mapping[str, int], rejects: Mapping[int, int]) -> None:
     """Bring the manifest's late lines and rejects up to date; called at the end of each run.
 
     Args:
         out: OUT.
-        late: `Ledger.late`; days that are no longer in OUT are passed over.
+        late: `Ledger.late`, by name of the day; days that are no longer in OUT are passed over.
         rejects: `Ledger.rejects`.
     """
     manifest = required(out)
     days = dict(manifest.days)
     for day, lines in late.items():
-        if day.isoformat() in days:
-            days[day.isoformat()] = {**days[day.isoformat()], "late": rounded(lines)}
+        if day in days:
+            days[day] = {**days[day], "late": rounded(lines)}
     reasons = {Reason(reason).text: rounded(lines) for reason, lines in rejects.items()}
     save(out, replace(manifest, days=days, rejects=reasons))
 

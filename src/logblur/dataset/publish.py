@@ -19,7 +19,7 @@ from logblur.dataset import manifest
 from logblur.policy.plan import Plan, TablePlan
 from logblur.schema import MEASURES, SCHEMA_VERSION, key_type
 
-_UNITS: Final = {"hour": "local hour of the day", "requests": "requests", "visitors": "visitors", "bytes": "bytes"}
+_UNITS: Final = {"hour": "local hour of the day"} | {name: name for name in MEASURES}
 
 _OPTIONS: Final = {
     "version": "2.6",
@@ -79,9 +79,9 @@ def publish_day(out: Path, day: date, tables: Mapping[str, pa.Table], info: DayI
     rendered = {plan.name: _render(tables[plan.name], plan, info) for plan in info.plan.tables}
     if len(tables) != len(rendered):
         raise ValueError("a table that is not in the Plan")
-    before = manifest.required(out)
+    before, name_of_day = manifest.required(out), info.plan.period.label(day)
     for name, data in rendered.items():
-        folder = out / name / f"date={day.isoformat()}"
+        folder = out / name / info.plan.period.folder(day)
         path = folder / f"{name}.parquet"
         durable.make_folder(folder)
         with durable.explained(path):
@@ -90,7 +90,7 @@ def publish_day(out: Path, day: date, tables: Mapping[str, pa.Table], info: DayI
             durable.write_file(path, data, beside=manifest.temporary_folder(out))
     entry = {
         "key_id": info.key_id,
-        "late": before.days.get(day.isoformat(), {}).get("late", 0),
+        "late": before.days.get(name_of_day, {}).get("late", 0),
         "policy": {"name": info.plan.name, "digest": info.plan.digest},
         "sealed": info.sealed,
         "tables": {
@@ -104,7 +104,7 @@ def publish_day(out: Path, day: date, tables: Mapping[str, pa.Table], info: DayI
             for plan in info.plan.tables
         },
     }
-    manifest.save(out, replace(before, days={**before.days, day.isoformat(): entry}))
+    manifest.save(out, replace(before, days={**before.days, name_of_day: entry}))
 
 
 def _render(table: pa.Table, plan: TablePlan, info: DayInfo) -> pa.Buffer:

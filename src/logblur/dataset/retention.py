@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -37,7 +37,7 @@ def expired_days(state: State, now: datetime, retention: Duration | None) -> lis
     zone = ZoneInfo(state.ledger.meta("timezone") or "UTC")
 
     def expired(record: DayRecord) -> bool:
-        begins = max(record.day + timedelta(days=1), record.first_arrival.astimezone(zone).date())
+        begins = max(state.ledger.period.after(record.day), record.first_arrival.astimezone(zone).date())
         periods = [restore(record.plan).retention, *([retention] if retention else [])]
         return min(period.after(begins) for period in periods) <= now.astimezone(zone).date()
 
@@ -55,25 +55,25 @@ def purge_days(state: State, days: Iterable[date], now: datetime) -> None:
         ``purged``, and in the ledger.
     """
     for day in days:
-        partitions(state.out, day)
+        partitions(state, day)
         state.ledger.purge(day, now)
         durable.step("day marked as purged")
     for day in state.ledger.half_purged():
         finish_seal(state.ledger, state.keys, state.partials, day)
-        for folder in partitions(state.out, day):
+        for folder in partitions(state, day):
             _remove(folder)
-        found = manifest.required(state.out)
-        left = {name: entry for name, entry in found.days.items() if name != day.isoformat()}
-        purged = tuple(sorted({*found.purged, day.isoformat()}))
+        found, label = manifest.required(state.out), state.ledger.period.label(day)
+        left = {name: entry for name, entry in found.days.items() if name != label}
+        purged = tuple(sorted({*found.purged, label}))
         manifest.save(state.out, replace(found, days=left, purged=purged))
         state.ledger.mark_purged(day)
 
 
-def partitions(out: Path, day: date) -> list[Path]:
+def partitions(state: State, day: date) -> list[Path]:
     """Return the folders of OUT that hold a day, of whatever table; none of them, nor one above, is a link."""
-    with durable.explained(out):
-        tables = [path for path in sorted(out.iterdir()) if path.name != manifest.PRIVATE]
-        return [folder for table in tables for folder in _of_day(table, f"date={day.isoformat()}")]
+    with durable.explained(state.out):
+        tables = [path for path in sorted(state.out.iterdir()) if path.name != manifest.PRIVATE]
+        return [folder for table in tables for folder in _of_day(table, state.ledger.period.folder(day))]
 
 
 def _of_day(table: Path, name: str) -> Iterator[Path]:

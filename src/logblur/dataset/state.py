@@ -228,7 +228,7 @@ def _tie(state: State, found: manifest.Manifest | None) -> None:
     if found is None:
         if not _is_empty(state.out):
             raise OutputError(f"{state.out}: OUT holds files but no manifest; restore it, or choose an empty OUT")
-        purged = tuple(record.day.isoformat() for record in state.ledger.days() if record.purged)
+        purged = tuple(state.ledger.period.label(record.day) for record in state.ledger.days() if record.purged)
         if any(record.sealed and not record.purged for record in state.ledger.days()):
             raise OutputError(
                 f"{state.out}: OUT is gone, and sealed days of it cannot be made again; mount or restore it, or start"

@@ -55,6 +55,7 @@ class Field:
             stand around it, and what they hold does not end it.
         layout: Of a time: strptime's letters (`formats.times`) or a unit; of a duration: a unit.
         padded: Whether spaces before it are padding.
+        listed: Whether it may be a list, ``a, b : c`` (nginx's upstreams, forwarded addresses), that spaces do not end.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Field:
     quoted: bool = False
     layout: str = ""
     padded: bool = False
+    listed: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -98,6 +100,7 @@ class Format:
         day_us: Midnight of the lines' day, microseconds since 1970, where lines have a clock and no date.
         follows_fields: Whether ``#Fields`` and ``#Date`` lines of the log take the place of `fields` (W3C extended).
         alternatives: Formats that lines are tried against, in this order, which this one refuses.
+        header: How a line begins that names the columns and is no row (CSV); empty where there is none.
         guessed: Whether the log itself told the format: what fits none may be guessed again.
         keys: Of JSON lines: the paths (`formats.json`) at which each field may be. There are no literals then.
         marker: Of JSON lines: a path that every request has; a line without it is a directive.
@@ -112,6 +115,7 @@ class Format:
     day_us: int = 0
     follows_fields: bool = False
     alternatives: tuple[Format, ...] = ()
+    header: bytes = b""
     guessed: bool = False
     keys: tuple[tuple[str, ...], ...] = ()
     marker: str = ""
@@ -152,42 +156,51 @@ class Columns:
         return "date" in self._times
 
     @property
+    def timed(self) -> bool:
+        """Whether the times name a time of day."""
+        return "clock" in self._times
+
+    @property
     def zoned(self) -> bool:
         """Whether the times name their zone."""
         return "zone" in self._times
 
 
-NAMED: Final[Mapping[str, str]] = {
-    "common": '%h %l %u %t "%r" %>s %b',
-    "combined": '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
-    "vhost_common": '%v %h %l %u %t "%r" %>s %b',
-    "vhost_combined": '%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i"',
-    "vhost_combined_without_port": '%v %h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
-}
-"""The formats known by name, as Apache LogFormat strings.
-
-``common`` and ``combined``: Apache httpd 2.4, mod_log_config, "Examples"; nginx's predefined ``combined`` prints the
-same. ``vhost_combined``: Debian's apache2.conf. ``vhost_common``: "Common Log Format with Virtual Host".
-"""
-
-
 def resolve_format(text: str) -> Format:
-    """Return the format that a name, an Apache LogFormat string or a mapping of JSON keys (`formats.json`) means.
+    """Return the format that a name, a definition as it stands in a configuration, or a ``#Fields`` line means.
+
+    Args:
+        text: A name of `named.NAMED`; an Apache LogFormat string, or the line ``LogFormat "…" name``; an nginx
+            log_format string, or the whole statement; ``#Fields: …``; a mapping of JSON keys (`formats.json`). With
+            `` ...`` behind it, whatever follows on a line is dropped; with a carrier's name before it, as in
+            ``syslog:combined``, what that carrier writes before a line (`carriers.CARRIERS`).
 
     Raises:
-        FormatError: It is neither; the message names the known formats or the position at fault.
+        FormatError: It is none of these; the message names the known formats or the position at fault.
     """
     from logblur.errors import FormatError
-    from logblur.formats import json
-    from logblur.formats.apache import compile_log_format
+    from logblur.formats import apache, json, nginx, w3c
+    from logblur.formats.carriers import CARRIERS, carried
+    from logblur.formats.named import NAMED
 
-    if text in json.NAMED:
-        return json.named(text)
+    if text.endswith(" ..."):
+        strict = resolve_format(text.removesuffix(" ..."))
+        return replace(strict, name=f"{strict.name} ...", open_end=True)
+    carrier, colon, inner = text.partition(":")
+    if colon and carrier in CARRIERS:
+        return carried(resolve_format(inner), carrier)
+    if text in NAMED:
+        return replace(NAMED[text](), name=text)
+    if text.startswith("#Fields:"):
+        return w3c.compile_fields(text)
     if text.lstrip().startswith("{") and not {"%", "$"} & set(text):
         return json.read_mapping(text)
-    if text in NAMED:
-        return compile_log_format(NAMED[text], name=text)
+    if nginx.is_log_format(text):
+        return nginx.compile_log_format(text)
     if "%" not in text:
-        known = ", ".join((*NAMED, *json.NAMED))
-        raise FormatError(f"{text!r} is no known format: use auto, one of {known}, or an Apache LogFormat string")
-    return compile_log_format(text)
+        known = ", ".join(NAMED)
+        raise FormatError(
+            f"{text!r} is no known format: use auto, one of {known}, an Apache LogFormat string, an nginx log_format "
+            "string, or a #Fields line"
+        )
+    return apache.compile_log_format(text)

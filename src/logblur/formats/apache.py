@@ -19,9 +19,12 @@ from logblur.formats.times import expand
 
 _MODIFIERS: Final = re.compile(r"%(?:[!<>,]|\d+|\{(?P<argument>[^}]*)\})*")
 
+_LINE: Final = re.compile(r'\s*(?:LogFormat|CustomLog\s+(?:"[^"]*"|\S+))\s+"((?:[^"\\]|\\.)*)".*', re.IGNORECASE)
+"""The whole line of the configuration."""
+
 _PLAIN: Final[Mapping[str, Field]] = {
-    "h": Field("remote_addr", Kind.TEXT),
-    "a": Field("remote_addr", Kind.TEXT),
+    "h": Field("remote_addr", Kind.TEXT, listed=True),
+    "a": Field("remote_addr", Kind.TEXT, listed=True),
     "u": Field("remote_user", Kind.TEXT),
     "t": Field("time", Kind.TIME, layout=CLF),
     "r": Field("request", Kind.REQUEST),
@@ -78,6 +81,8 @@ def compile_log_format(text: str, *, name: str = "") -> Format:
     literals: list[bytes] = []
     columns = Columns()
     literal, at, inside = "", 0, False  # inside: between quotes, where a backslash escapes
+    if line := _LINE.fullmatch(text):
+        at, text = line.start(1), text[: line.end(1)]
     while at < len(text):
         if text[at] == "\\" and at + 1 < len(text) and text[at + 1] in _UNESCAPES:
             literal, at = literal + _UNESCAPES[text[at + 1]], at + 2
@@ -130,7 +135,8 @@ def _directive(text: str, at: int) -> tuple[Field, int]:
     if letter == "a" and argument == "c":  # the peer of the connection, where mod_remoteip found another client
         return Field("realip_remote_addr", Kind.TEXT), end
     if letter in _NAMED and argument:
-        return Field(header_column(argument, _NAMED[letter]), Kind.TEXT), end
+        column = header_column(argument, _NAMED[letter])
+        return Field(column, Kind.TEXT, listed=column == "forwarded_for"), end
     if letter in _PLAIN and not (argument and letter == "T"):
         return _PLAIN[letter], end
     if letter in _SKIPPED:

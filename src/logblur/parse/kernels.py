@@ -26,8 +26,9 @@ NEWLINE, SPACE, QUOTE, BACKSLASH, TAB, CR, NUMBER_SIGN, DASH = (np.uint8(c) for 
 SLASH, COLON, QUESTION, DOT, UNDERSCORE, PLUS, COMMA, LETTER_Z = (np.uint8(c) for c in b"/:?._+,Z")
 LEFT_BRACKET, RIGHT_BRACKET = np.uint8(0x5B), np.uint8(0x5D)
 TOO_LONG, TOO_FEW, UNCLOSED, TRAILING, BAD_TIME, FUTURE, BAD_STATUS, BAD_BYTES, BAD_DURATION = range(1, 10)
-BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED = 1, 2, 4, 8
+BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED, LISTED = 1, 2, 4, 8, 16
 NO_TIME = -(1 << 62)
+BOM = np.frombuffer(b"\xef\xbb\xbf", np.uint8)
 MONTHS = np.array([int.from_bytes(m, "little") for m in b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()])
 HTTP = U(int.from_bytes(b"HTTP/", "little"))
 SCHEME_END = U(int.from_bytes(b"://", "little"))
@@ -61,6 +62,16 @@ def is_blank(c):
 
 
 @inline
+def line_begin(buffer, at):
+    """Where a line begins behind a byte order mark, and behind NULs: the hole that a log cut in place leaves."""
+    if buffer[at] == BOM[0] and buffer[at + 1] == BOM[1] and buffer[at + 2] == BOM[2]:
+        at += 3
+    while buffer[at] == 0:
+        at += 1
+    return at
+
+
+@inline
 def ends_here(buffer, at):
     """Whether nothing but blanks follows on this line."""
     while is_blank(buffer[at]):
@@ -75,6 +86,16 @@ def closing_quote(buffer, at, end):
     while buffer[at] == QUOTE and buffer[at + 1] == QUOTE:
         at = find(buffer, at + 2, QUOTE, end)
     return at
+
+
+@inline
+def within_list(buffer, at, start):
+    """Whether the space here stands between two items of a list: behind a comma, or around a lone colon."""
+    if at > start and buffer[at - 1] == COMMA:
+        return True
+    if buffer[at + 1] == COLON and buffer[at + 2] == SPACE:
+        return True
+    return at > start + 1 and buffer[at - 1] == COLON and buffer[at - 2] == SPACE
 
 
 @kernel
@@ -94,8 +115,9 @@ def find_fields(
     while position < end:
         line, reason = position, 0
         first = buffer[position]
-        if first <= SPACE or first == NUMBER_SIGN:  # rare: a blank line, a comment, or blanks before a line
-            at = position
+        if first <= SPACE or first == NUMBER_SIGN or first == BOM[0]:  # rare: nothing, a comment, or blanks before
+            at = line_begin(buffer, position)
+            first = buffer[at]
             while is_blank(buffer[at]):
                 at += 1
             if buffer[at] == NEWLINE or first == NUMBER_SIGN:
@@ -118,7 +140,7 @@ def find_fields(
             stop, width, mode = stops[field], widths[field], modes[field]
             literal = field + 1
             length = limits[literal + 1] - limits[literal]
-            if mode >= PADDED:
+            if mode & PADDED:
                 while buffer[position] == SPACE:
                     position += 1
             start = position
@@ -152,6 +174,8 @@ def find_fields(
                     while back > start and buffer[back - 1] == BACKSLASH:
                         back -= 1
                     escaped = (position - back) % 2 == 1
+                elif mode & LISTED:
+                    escaped = within_list(buffer, position, start)
                 if not escaped:
                     if literal_at(buffer, position, pool, limits[literal], length, heads[literal], masks[literal]):
                         break
@@ -246,8 +270,8 @@ def minute_of(buffer, at):
 
 
 @kernel
-def clf_times(buffer, starts, ends, rows, latest, times, reasons):
-    """Microseconds since 1970, UTC, of Common Log Format times. The last minute seen is remembered."""
+def add_clf_times(buffer, starts, ends, rows, times, reasons):
+    """Add the microseconds of Common Log Format times. The last minute seen is remembered."""
     last_a = last_b = last_c = U(0)
     minute = np.int64(-(1 << 60))
     for row in range(rows):
@@ -260,12 +284,21 @@ def clf_times(buffer, starts, ends, rows, latest, times, reasons):
                 last_a, last_b, last_c = a, b, c
                 minute = minute_of(buffer, at)
             second = number(buffer, at + 18, 2)
-        time = (minute * 60 + second) * 1000000 if minute > -(1 << 50) else np.int64(-1)
-        if second < 0 or second > 60 or time < 0:
+        if second < 0 or second > 60 or minute < -(1 << 50):
             reasons[row] = BAD_TIME
-        elif time > latest:
-            reasons[row] = FUTURE
-        times[row] = time
+        else:
+            times[row] += (minute * 60 + second) * 1000000
+
+
+@kernel
+def check_times(times, latest, reasons):
+    """Refuse times before 1970 and times to come."""
+    for row in range(len(times)):
+        if reasons[row] == 0:
+            if times[row] < 0:
+                reasons[row] = BAD_TIME
+            elif times[row] > latest:
+                reasons[row] = FUTURE
 
 
 @kernel

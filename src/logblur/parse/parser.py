@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind
+from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
 from logblur.formats.times import ANY, program
 from logblur.jit import Bytes, Codes, Ints, Words, grown
 from logblur.parse import json_kernels, kernels
 from logblur.parse.objects import Objects
 from logblur.parse.program import Delimited, Spans
-from logblur.parse.text import bytes_of, text_of, texts_of
+from logblur.parse.text import texts_of
 from logblur.schema import PAD, PARSED, TEXT, Block, Parsed, Reason, column
 
 MAX_LINE_BYTES: Final = 64 << 10
@@ -29,6 +29,12 @@ MAX_TEXT_BYTES: Final = 64 << 20
 
 _FINAL: Final = frozenset({Reason.TOO_LONG, Reason.FUTURE_TIME})
 """Why a line is refused whatever its format: no alternative is tried."""
+
+_ANOTHER: Final = 0.1
+"""A guessed format is guessed again for a block in which more than this share of the lines is refused."""
+
+_TRIED: Final = 100
+"""How many of those lines are looked at."""
 
 _PARTS: Final = ("method", "path", "query", "protocol", "host")
 """What the kernels take a request line or a URL apart into, in their order."""
@@ -113,6 +119,8 @@ class Parser:
     def _restart(self) -> None:
         self.rows = self.rejects = self.directives = 0
         self.texts: dict[str, Texts] = {}
+        self._foreign: dict[tuple[str, Escape], Texts] = {}
+        self._elsewhere: list[tuple[str, int, int, Texts]] = []
         self._values: dict[str, npt.NDArray[Any]] = {}
         self._rejects: list[tuple[Ints, Bytes]] = []
         for form in (self.format, *self.format.alternatives):
@@ -140,7 +148,10 @@ class Parser:
     @property
     def full(self) -> bool:
         """Whether it is time to `take`."""
-        return self.rows >= MAX_ROWS or sum(t.size for t in self.texts.values()) >= MAX_TEXT_BYTES
+        return (
+            self.rows >= MAX_ROWS
+            or sum(t.size for t in (*self.texts.values(), *self._foreign.values())) >= MAX_TEXT_BYTES
+        )
 
     def distinct(self, name: str) -> int:
         """Return how many distinct values of a text column there are so far; 0 for a column that is not read."""
@@ -148,20 +159,54 @@ class Parser:
 
     def feed(self, block: Block) -> None:
         """Add the lines of a block. Never raises, whatever the bytes."""
-        forms = [self.format, *self.format.alternatives]
-        data, size = block.data, block.size
-        refused, why = self._read(forms[0], data, size, count_directives=True)
-        for form in forms[1:]:
-            again = np.flatnonzero(~np.isin(why, list(_FINAL)))
-            if not len(again):
-                break
-            lines, begins = _gathered(block, refused[again])
-            at, _ = self._read(form, lines, int(begins[-1]), count_directives=False)
-            left = np.concatenate([again[np.searchsorted(begins, at)], np.flatnonzero(np.isin(why, list(_FINAL)))])
-            left.sort()
-            refused, why = refused[left], why[left]
+        if not self.format.follows_fields:
+            self._feed(block, self.format)
+            return
+        data = block.data[: block.size].tobytes()
+        for begin, end, directives in w3c.runs(data, block.directives):
+            lines = data[begin:end]
+            part = block if len(lines) == block.size else Block.of(lines, block.offset + begin)
+            self._feed(part, w3c.in_force(self.format, directives, lines))
+
+    def _feed(self, block: Block, form: Format) -> None:
+        """Add the lines of a block, which are of this format or of one of its alternatives."""
+        lines = -self.rows - self.directives
+        refused, why = self._read(form, block.data, block.size, count_directives=True)
+        lines += self.rows + self.directives + len(refused)
+        if form.header and len(refused):
+            named = np.array([self._begins(block, at, form.header) for at in refused.tolist()])
+            self.directives += int(np.count_nonzero(named))
+            refused, why = refused[~named], why[~named]
+        for other in form.alternatives:
+            refused, why = self._read_again(other, block, refused, why)
+        if self.format.guessed and len(refused) > _ANOTHER * lines and (told := self._guessed(block, refused)):
+            for other in (told, *told.alternatives):
+                refused, why = self._read_again(other, block, refused, why)
         self._rejects.append((refused + block.offset, why))
         self.rejects += len(refused)
+
+    def _read_again(self, form: Format, block: Block, refused: Ints, why: Bytes) -> tuple[Ints, Bytes]:
+        """Add those of the refused lines that fit another format; return the others."""
+        final = np.isin(why, list(_FINAL))
+        again = np.flatnonzero(~final)
+        if not len(again):
+            return refused, why
+        lines, begins = _gathered(block, refused[again])
+        at, _ = self._read(form, lines, int(begins[-1]), count_directives=False)
+        left = np.sort(np.concatenate([again[np.searchsorted(begins, at)], np.flatnonzero(final)]))
+        return refused[left], why[left]
+
+    def _guessed(self, block: Block, refused: Ints) -> Format | None:
+        """Return the format of lines that are in none that the log began with: it may have changed."""
+        from logblur.parse.detect import guess
+
+        some = refused[:: max(len(refused) // _TRIED, 1)][:_TRIED]
+        lines, _ = _gathered(block, some)
+        return guess(lines.tobytes().rstrip(b"\n").split(b"\n"))
+
+    @staticmethod
+    def _begins(block: Block, at: int, header: bytes) -> bool:
+        return block.data[at : at + len(header)].tobytes() == header
 
     def _read(self, form: Format, data: Bytes, size: int, *, count_directives: bool) -> tuple[Ints, Bytes]:
         """Add the lines that fit one format; return where the others start and why they do not fit, in order."""
@@ -203,15 +248,12 @@ class Parser:
     def _times(self, form: Format, data: Bytes, rows: int, reasons: Bytes) -> Ints:
         """Microseconds since 1970, UTC."""
         fields = [(k, field) for k, field in enumerate(form.fields) if field.kind is Kind.TIME and field.name]
-        if len(fields) == 1 and fields[0][1].layout == CLF:
-            times = np.empty(rows, np.int64)
-            k = fields[0][0]
-            kernels.clf_times(data, self._spans.starts[k], self._spans.ends[k], rows, self._latest_us, times, reasons)
-            return times
         times = np.full(rows, form.day_us, np.int64)
         for k, field in fields:
             starts, ends, unit = self._spans.starts[k], self._spans.ends[k], field.layout.removeprefix("+")
-            if unit == ANY:
+            if field.layout == CLF:
+                kernels.add_clf_times(data, starts, ends, rows, times, reasons)
+            elif unit == ANY:
                 zoneless = np.empty(rows, np.bool_)
                 json_kernels.any_times(data, starts, ends, rows, times, zoneless, reasons)
                 times[zoneless] = _utc(times[zoneless], self._local)
@@ -222,8 +264,7 @@ class Parser:
                 kernels.add_times(data, starts, ends, rows, tokens, times, reasons)
         if form.local_time:
             times = _utc(times, self._local)
-        reasons[(times < 0) & (reasons == 0)] = Reason.BAD_TIME
-        reasons[(times > self._latest_us) & (reasons == 0)] = Reason.FUTURE_TIME
+        kernels.check_times(times, self._latest_us, reasons)
         return times
 
     def _append(
@@ -241,12 +282,11 @@ class Parser:
         for k, field in enumerate(form.fields):
             if names := self.texts.keys() & set(field.columns):
                 for name, starts, ends in self._parts(field, data, k, rows, keep, names):
-                    texts, codes = self.texts[name], self._values[name][first:after]
-                    buffer, room = data, size
-                    if field.escape is not texts.escape:
-                        buffer, starts, ends = _translated(data, starts, ends, field.escape, texts.escape)  # noqa: PLW2901
-                        room = len(buffer)
-                    texts.codes(buffer, starts, ends, rows, room, codes)
+                    texts = self.texts[name]
+                    if field.escape is not texts.escape:  # a log in which formats are mixed
+                        texts = self._foreign.setdefault((name, field.escape), Texts(field.escape))
+                        self._elsewhere.append((name, first, after, texts))
+                    texts.codes(data, starts, ends, rows, size, self._values[name][first:after])
                     left.discard(name)
         for name in left:
             self._fill(name, first, after)
@@ -278,6 +318,16 @@ class Parser:
             kernels.referrer_hosts(data, starts, ends, rows, hosts)
             yield "referer_host", hosts[0], hosts[1]
 
+    def _dictionary(self, name: str) -> pa.Array:
+        """Return the values of a text column; codes of differently escaped ones are moved behind the others."""
+        texts = [self.texts[name], *(t for (of, _), t in self._foreign.items() if of == name)]
+        places = dict(zip(map(id, texts), np.cumsum([0, *(t.count for t in texts)]).tolist(), strict=False))
+        for of, first, after, own in self._elsewhere:
+            if of == name:
+                self._values[name][first:after] += places[id(own)]
+        arrays = [t.array() for t in texts]
+        return arrays[0] if len(arrays) == 1 else pa.concat_arrays(arrays)
+
     def take(self) -> Parsed:
         """Return all since the last take, and start anew: dictionaries too."""
         columns, rows = [], self.rows
@@ -286,7 +336,8 @@ class Parser:
         for name in names:
             values = self._values[name][:rows]
             if name in self.texts:
-                columns.append(pa.DictionaryArray.from_arrays(pa.array(values), self.texts[name].array(), safe=False))
+                texts = self._dictionary(name)
+                columns.append(pa.DictionaryArray.from_arrays(pa.array(values), texts, safe=False))
             elif name == "time":
                 columns.append(pa.array(values).cast(column(name).type))
             else:
@@ -344,7 +395,7 @@ def _gathered(block: Block, begins: Ints) -> tuple[Bytes, Ints]:
     newlines = np.flatnonzero(block.data[: block.size] == 10)
     ends = newlines[np.searchsorted(newlines, begins)] + 1
     lines = b"".join([data[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)])
-    return np.frombuffer(lines + b"\n" * PAD, np.uint8), np.cumsum([0, *(ends - begins).tolist()])
+    return np.frombuffer(bytearray(lines + b"\n" * PAD), np.uint8), np.cumsum([0, *(ends - begins).tolist()])
 
 
 def _utc(times: Ints, zone: tzinfo) -> Ints:
@@ -357,13 +408,3 @@ def _utc(times: Ints, zone: tzinfo) -> Ints:
         shift = (datetime(1970, 1, 1, tzinfo=zone) + timedelta(seconds=seconds)).utcoffset()
         shifts[k] = (shift or timedelta()) // timedelta(microseconds=1)
     return times - shifts[which]
-
-
-def _translated(data: Bytes, starts: Codes, ends: Codes, old: Escape, new: Escape) -> tuple[Bytes, Codes, Codes]:
-    """Return texts as another escape writes them: for logs in which formats are mixed."""
-    texts = [
-        b"" if (text := text_of(data[start:end].tobytes(), old)) is None else bytes_of(text, new)
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-    ]
-    limits = np.cumsum([0, *map(len, texts)]).astype(np.int32)
-    return np.frombuffer(b"".join(texts) + bytes(PAD), np.uint8), limits[:-1], limits[1:]

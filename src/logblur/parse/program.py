@@ -75,6 +75,8 @@ class Delimited:
 def _mode(field: Field, literal: bytes) -> int:
     """Return how a field ends, as the kernel knows it."""
     mode = kernels.PADDED if field.padded else 0
+    if field.listed and not field.quoted and literal[:1] == b" ":
+        mode |= kernels.LISTED
     if field.quoted:
         doubled = field.escape in {Escape.PERCENT, Escape.DOUBLED}
         mode |= kernels.MAY_BE_QUOTED if doubled else kernels.BACKSLASH_GUARDS

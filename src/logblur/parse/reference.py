@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
-from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind
+from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
 from logblur.formats.times import ANY
 from logblur.parse.json_reference import NoJsonError, has, read_object, value_of
 from logblur.parse.text import text_of
@@ -22,6 +22,7 @@ from logblur.schema import Block, Reason
 _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _METHOD = re.compile(rb"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _PROTOCOL = re.compile(rb"HTTP/[0-9.]{1,8}")
+_CLF = re.compile(rb"\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}")  # servers write all its digits
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -60,20 +61,24 @@ def parse(
     """Return what the blocks hold, by the definition. Same arguments and meaning as `Parser`."""
     found = Reference([], [], 0)
     directives = 0
-    for block in blocks:
+    for part, begin, told in _parts(blocks, form):
         left: dict[int, tuple[bytes, Reason]] = {}
-        offset = block.offset
-        for line in block.data[: block.size].tobytes().split(b"\n")[:-1]:
-            left[offset] = line, Reason.TOO_LONG
-            offset += len(line) + 1
-        for tried in (form, *form.alternatives):  # rows of an alternative come behind those of what it stands in for
+        at = begin
+        for line in part.split(b"\n")[:-1]:
+            left[at] = line, Reason.TOO_LONG
+            at += len(line) + 1
+        for tried in (told, *told.alternatives):  # rows of an alternative come behind those of what it stands in for
             for offset, (line, reason) in list(left.items()):
                 try:
                     row = _row(line, tried, latest_us, max_line_bytes, local)
                 except _RejectedError as rejected:
-                    left[offset] = line, rejected.reason if tried is form else reason
+                    if tried is told and told.header and line.startswith(told.header):
+                        del left[offset]
+                        directives += 1
+                        continue
+                    left[offset] = line, rejected.reason if tried is told else reason
                     continue
-                if tried is not form and reason in {Reason.TOO_LONG, Reason.FUTURE_TIME}:
+                if tried is not told and reason in {Reason.TOO_LONG, Reason.FUTURE_TIME}:
                     continue
                 del left[offset]
                 if row is None:
@@ -84,9 +89,21 @@ def parse(
     return Reference(found.rows, found.rejects, directives)
 
 
+def _parts(blocks: Iterable[Block], form: Format) -> Iterable[tuple[bytes, int, Format]]:
+    """Yield lines, where they begin, and the format they are in."""
+    for block in blocks:
+        data = block.data[: block.size].tobytes()
+        if not form.follows_fields:
+            yield data, block.offset, form
+            continue
+        for begin, end, directives in w3c.runs(data, block.directives):
+            yield data[begin:end], block.offset + begin, w3c.in_force(form, directives, data[begin:end])
+
+
 def _row(line: bytes, form: Format, latest_us: int, max_line_bytes: int, local: tzinfo) -> dict[str, Any] | None:
     if len(line) > max_line_bytes:
         raise _RejectedError(Reason.TOO_LONG)
+    line = line.removeprefix(b"\xef\xbb\xbf").lstrip(b"\0")  # a byte order mark; the hole of a log cut in place
     if not line.strip(b" \t\r") or line.startswith(b"#"):
         return None
     found = _members(line, form) if form.keys else _fields(line, form)
@@ -157,9 +174,10 @@ def _field(line: bytes, at: int, field: Field, literal: bytes, *, may_end: bool)
     if not literal:  # the last field, to the end of the line
         return line[at:].rstrip(b" \t\r"), len(line), False
     guarded = field.quoted and not doubled
+    listed = field.listed and not field.quoted and literal[:1] == b" "
     end = line.find(literal[:1], at)
     while end >= 0:
-        if not (guarded and _escaped(line, at, end)):
+        if not (guarded and _escaped(line, at, end)) and not (listed and _within_list(line, at, end)):
             if line.startswith(literal, end):
                 return line[at:end], end + len(literal), False
             if may_end and literal[:1] in b'"]})' and not line[end + 1 :].strip(b" \t\r"):
@@ -173,6 +191,11 @@ def _field(line: bytes, at: int, field: Field, literal: bytes, *, may_end: bool)
 def _escaped(line: bytes, start: int, at: int) -> bool:
     run = at - start - len(line[start:at].rstrip(b"\\"))
     return run % 2 == 1
+
+
+def _within_list(line: bytes, start: int, at: int) -> bool:
+    """Whether the space here stands between two items of a list: behind a comma, or around a lone colon."""
+    return line[start:at].endswith((b",", b" :")) or line.startswith(b": ", at + 1)
 
 
 def _number(field: Field, value: bytes) -> int | None:
@@ -224,6 +247,8 @@ def _time(form: Format, raw: Sequence[tuple[Field, bytes]], latest_us: int, loca
             zoneless = layout.endswith("%f")
             us += _decimal(bare, UNITS[layout], Reason.BAD_TIME) if layout in UNITS else _clock(bare, layout)
         else:
+            if field.layout == CLF and not _CLF.fullmatch(value):
+                raise _RejectedError(Reason.BAD_TIME)
             us += _clock(value, field.layout)
     if us < 0 and not zoneless:
         raise _RejectedError(Reason.BAD_TIME)

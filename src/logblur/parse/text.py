@@ -1,4 +1,4 @@
-r"""Bytes as a server logged them, to text: unescaped, valid UTF-8, null for nothing; and back.
+r"""Bytes as a server logged them, to text: unescaped, valid UTF-8, null for nothing.
 
 Source: `ap_escape_logitem` (Apache httpd 2.4, server/util.c) and nginx's ``log_format escape=default`` write ``\xHH``
 for bytes outside printable ASCII, Apache also ``\"``, ``\\`` and the C escapes; ``escape=json`` and RFC 8259 section 7;
@@ -65,23 +65,6 @@ def _json_unescaped(found: re.Match[bytes]) -> bytes:
 
 def _percent_decoded(raw: bytes) -> bytes:
     return _PERCENT.sub(lambda m: bytes([int(m[1], 16)]), raw)
-
-
-def bytes_of(text: str | None, escape: Escape = Escape.BACKSLASH) -> bytes:
-    """Return the bytes that `text_of` reads this text from, fit for a field of this escape; ``-`` for None."""
-    if text is None:
-        return b"-"
-    raw = text.encode("utf-8", "surrogateescape")
-    match escape:
-        case Escape.BACKSLASH:
-            return re.sub(rb"[^ !#-\[\]-~]", lambda m: b"\\x%02X" % m[0][0], raw)
-        case Escape.JSON:
-            return json.dumps(text, ensure_ascii=True)[1:-1].encode()
-        case Escape.PERCENT:
-            return re.sub(rb"[^!#$&-*,-~]", lambda m: b"%%%02X" % m[0][0], raw)
-        case Escape.DOUBLED:
-            return raw.replace(b'"', b'""')
-    return raw
 
 
 def texts_of(

@@ -98,6 +98,7 @@ def run(
         ThreadPoolExecutor(workers + 1) as pool,
     ):
         opened.ledger.pin_timezone(plan.zone)
+        opened.ledger.pin_period(plan.period)
         publishing, started = Publishing(opened), opened.clock()
         publishing.seal(opened.ledger.due_days(started))
         reading = Ingest(
@@ -147,12 +148,12 @@ def seal(
     Args:
         out: OUT, with what was published there.
         state: Its private folder; by default one that belongs to ``out``.
-        day: Seal this day alone, now. A line of it that comes later is late.
+        day: Seal this day (or the week that it is in) alone, now. A line of it that comes later is late.
         clock: Gives the present time, UTC.
         keys: Gives random bytes.
 
     Returns:
-        The days sealed, ascending; a day that was sealed before is not among them.
+        The days sealed, ascending, weeks by their first; a day that was sealed before is not among them.
 
     Raises:
         UsageError: Nothing counts in that day.
@@ -163,7 +164,7 @@ def seal(
     """
     manifest.required(Path(out))  # a new state would not help: it knows no day
     with open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened:
-        record = opened.ledger.day(day) if day else None
+        record = opened.ledger.day(opened.ledger.period.first(day)) if day else None
         if day and record is None:
             raise UsageError(f"there is nothing to seal: no line of {day} was counted here")
         due = opened.ledger.due_days(clock()) if record is None else [] if record.sealed else [record]

@@ -93,7 +93,9 @@ class Ingest:
             )
             while not point.older and not reader.at_end and (block := reader.read()):
                 self._workers.get_ready()  # while this thread imports Numba
-                form = form or self._format(content, block)
+                if form is None:
+                    form = self._format(content, block)
+                    block = reader.follow_directives(block) if form.follows_fields else block
                 segment = self._workers.read_segment(reader, form, block, self._report)
                 self._check_rejects(segment, log.name)
                 point = self._commit(point, content, head, marks, reader, segment)

@@ -42,7 +42,8 @@ class Publishing:
     def finish(self) -> None:
         """Bring the manifest's counts of late and rejected lines up to date."""
         ledger = self._state.ledger
-        manifest.update_counts(self._state.out, late=ledger.late(), rejects=ledger.rejects())
+        late = {ledger.period.label(day): lines for day, lines in ledger.late().items()}
+        manifest.update_counts(self._state.out, late=late, rejects=ledger.rejects())
 
     def _publish(self, record: DayRecord, *, final: bool) -> None:
         """Merge a day's partials, hold its tables against their thresholds, and write them."""

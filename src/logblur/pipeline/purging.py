@@ -25,7 +25,7 @@ def purge(state: State, policy: Policy | None, logs: Sequence[Log], *, dry_run: 
     days = [record.day for record in expired_days(state, now, policy.retention if policy else None)]
     if dry_run:
         for day in days:
-            partitions(state.out, day)  # what would be refused
+            partitions(state, day)  # what would be refused
     else:
         purge_days(state, days, now)
     gone = [log.name for log in logs if _discard(state, log, dry_run=dry_run)] if _may_delete(policy) else []

@@ -6,11 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from logblur.periods import Period
 from logblur.policy.model import Policy
 from logblur.policy.plan import Client, Method, Plan, TablePlan
 from logblur.policy.resolve import made_of
 from logblur.policy.rules import Fields
 from logblur.schema import FINDINGS, PARSED, Category, metadata_of
+
+RECORD: Final[Mapping[Method, str]] = {
+    "pseudonym": "pseudonym under the day's key, in records; personal data",
+    "keep": "as logged but for addresses within, in records; personal data",
+}
+
+"""What is left of a field that only some servers log."""
 
 BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
     "time": {
@@ -20,6 +28,8 @@ BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
     },
     "remote_addr": {
         "truncate": "network: the first {ipv4} bits of IPv4, {ipv6} of IPv6",
+        "asn": "the network's owner by number, looked up on the whole address",
+        "country": "country, looked up on the whole address",
         "pseudonym": "pseudonym under the day's key, in records; personal data",
         "keep": "the whole address, in records; personal data",
     },
@@ -32,8 +42,14 @@ BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
     "path": {"template": "path without its query, variable parts replaced"},
     "status": {"keep": "status as logged", "class": "class of the status, such as 4xx"},
     "bytes_sent": {"keep": "size, summed"},
-    "referer": {"domain": "registrable domain, and search engine, social network or answering service"},
+    "referer": {
+        "path": "site and path, variable parts replaced, without its query",
+        "origin": "site: scheme and host",
+        "domain": "registrable domain, and search engine, social network or answering service",
+    },
     "user_agent": {"family": "browser, system, device and bot, by name and major version"},
+    "forwarded_for": RECORD,
+    "cookies": RECORD,
 }
 """Field -> method -> what is left of it. Dropping leaves nothing anywhere."""
 
@@ -136,7 +152,7 @@ def explain(policy: Policy, plan: Plan) -> Explanation:
     rules = policy.fields.named()
     fields = tuple(
         _field(name, plan, rules[name].reason if name in rules else "the policy does not name it")
-        for name in Fields.model_fields
+        for name in dict.fromkeys((*Fields.model_fields, *rules))
     )
     return Explanation(
         name=policy.name,
@@ -161,7 +177,7 @@ def _held(policy: Policy, plan: Plan, fields: Iterable[FieldExplained]) -> tuple
     rules = policy.fields.named()
     known = {field.name: field for field in fields}
     held = []
-    for name in PARSED.names:
+    for name in dict.fromkeys((*PARSED.names, *rules)):
         if name == "referer_host":  # a part of referer
             continue
         category, rule = Category(metadata_of(name)["category"]), rules.get(name)
@@ -191,7 +207,7 @@ def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
         if name == "time":
             becomes = "nothing; read to tell the day"
     else:
-        becomes = BECOMES[name][method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
+        becomes = BECOMES.get(name, RECORD)[method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
         if name == "path" and plan.query:
             becomes = f"path, variable parts replaced, with the parameters {', '.join(plan.query)}, their values swept"
     columns = tuple(column for column in plan.columns if name in made_of(column, plan.dimensions))
@@ -211,7 +227,7 @@ def restrictions(plan: Plan) -> tuple[str, ...]:
     restricted = plan.of_restricted()
     differs = [
         f"{name}: {_field(name, restricted, None).becomes}"
-        for name in Fields.model_fields
+        for name in dict.fromkeys((*Fields.model_fields, *plan.methods))
         if _field(name, restricted, None).becomes != _field(name, plan, None).becomes
     ]
     return (f"A request is restricted where {' or '.join(when)}. Of such requests less is kept. {'; '.join(differs)}.",)
@@ -252,9 +268,11 @@ def _tokens(policy: Policy, plan: Plan) -> tuple[str, ...]:
     )
     if not plan.tables:
         return everywhere
+    weeks = "A day of this policy is an ISO week: one key, one file and one count of visitors for each."
     again = "once, when it is sealed" if plan.publish == "sealed" else "anew with every run until it is sealed"
     return (
         *everywhere,
+        *([weeks] if plan.period == Period.WEEK else []),
         "The measure visitors counts the distinct visitors of a day; min_clients is about its distinct clients.",
         *_shares(plan),
         f"A day is published {again}.",

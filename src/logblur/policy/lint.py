@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from logblur.errors import PolicyError
 from logblur.policy.model import Policy, Table
 from logblur.policy.nearest import nearest
-from logblur.policy.plan import LARGEST_SHARE, Method
+from logblur.policy.plan import LARGEST_SHARE, Method, of_files
 from logblur.policy.rules import AnyRule, Drop, Keep, Template, Truncate
 from logblur.schema import KEY_TYPES, MEASURES, PARSED, UNIVERSES
 
@@ -131,6 +131,12 @@ def _lint_table(table: Table, path: str, dimensions: Mapping[str, Dimension]) ->
         _known(column, {**KEY_TYPES, **dimensions}, f"{path}.by", table)
     for measure in table.measures:
         _known(measure, MEASURES, f"{path}.measures", table)
+    if "downloads" in table.measures and not of_files(table.where, table.by):
+        raise PolicyError(
+            "'downloads' counts files: it takes where = 'download', and 'path' and 'complete' among by "
+            f"(table {table.name!r})",
+            path=f"{path}.measures",
+        )
     if table.max_client_share > LARGEST_SHARE and table.reason is None:
         raise PolicyError(
             f"lets one client make more than {LARGEST_SHARE:.0%} of a row, so that the row tells what it did: say why "

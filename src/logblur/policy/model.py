@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 
 from logblur.formats.json import checked_mapping
+from logblur.periods import Period
 from logblur.policy.identifiers import Identifiers
 from logblur.policy.meaning import Dimension, Pages
 from logblur.policy.plan import LARGEST_SHARE
@@ -239,6 +240,7 @@ class Policy(Model):
     purpose: Text
     legal_basis: LegalBasis
     retention: Annotated[Duration, PlainValidator(_duration), PlainSerializer(str)]
+    period: Period = Field(Period.DAY, strict=False)
     recipients: Annotated[tuple[Text, ...], Field(strict=False)] | None = None
     transfers: Annotated[tuple[Text, ...], Field(strict=False)] | None = None
     controller: Controller = Controller()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-Method = Literal["keep", "pseudonym", "hour", "day", "truncate", "template", "domain", "family", "class", "drop"]
+from logblur.periods import Period
+
+Method = Literal[
+    "keep", "pseudonym", "hour", "day", "truncate", "asn", "country", "template", "path", "origin", "domain", "family",
+    "class", "drop",
+]  # fmt: skip
 """How a field is treated; of two that one field can have, the later keeps less. A field not named is dropped."""
 
 Conditions = tuple[tuple[str, tuple[str, ...]], ...]
@@ -17,6 +22,15 @@ Conditions = tuple[tuple[str, tuple[str, ...]], ...]
 
 LARGEST_SHARE: Final = 0.8
 """Share of a row's requests or bytes that one client may make, where a table says nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """What a column is looked up in: ``country`` or ``asn``, where, and which build of it (type and time)."""
+
+    column: str
+    path: str
+    build: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,11 @@ class Signals:
         """The fields that tell it; a cookie is in the whole header too."""
         named = {name for name, _ in self.consent + self.objection}
         return frozenset(named | ({"cookies"} if any(name.startswith("cookie_") for name in named) else set()))
+
+
+def of_files(where: str, by: Collection[str]) -> bool:
+    """Return whether each group of a table is of one file, and knows which requests were for pieces of it."""
+    return where == "download" and {"path", "complete"} <= set(by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +146,9 @@ class Plan:
         client: Where the client's address stands; everything said of ``remote_addr`` is about that address.
         visitor_from: Fields whose values make a visitor, of ``remote_addr`` and ``user_agent``.
         ipv4_prefix, ipv6_prefix: Bits kept where remote_addr is truncated.
+        period: What one key lives for and one file holds; called a day elsewhere.
         query: Parameters that stay with a path, in this order.
+        databases: What country and network owner are looked up in.
         identifiers: The organisation's own rules: name, and a regular expression of RE2.
         zone: Whose days and hours are counted.
         log_zone: For formats whose times carry no zone.
@@ -153,7 +174,9 @@ class Plan:
     visitor_from: tuple[str, ...]
     ipv4_prefix: int
     ipv6_prefix: int
+    period: Period
     query: tuple[str, ...]
+    databases: tuple[Database, ...]
     identifiers: tuple[tuple[str, str], ...]
     zone: ZoneInfo
     log_zone: ZoneInfo

@@ -58,13 +58,12 @@ class Column:
         place: The file.
         name: Its name.
         values: An Arrow array.
-        day: The day that the file's folder names (``date=``), or empty.
+        day: The day that the file's folder names (``date=``, ``week=``), or empty.
     """
 
     place: str
     name: str
     values: pa.Array
-    day: str = ""
 
 
 def files_of(path: Path) -> list[Path]:
@@ -89,17 +88,10 @@ def read(path: Path, *, skip: Callable[[Path], bool] = lambda _: False) -> Itera
         for name, text in _decoded(file):
             yield _piece(f"{place}, {name}", text)
         for table in guarded(tables(file)):
-            for column in _columns(table, place, ""):
+            for column in _columns(table, place):
                 if (cells := _cells(column)) is not None:
                     yield Piece(f"{place}, column {column.name}", cells)
 
-
-def columns(path: Path) -> Iterator[Column]:
-    """Yield every column of every table in a file or a folder, part by part."""
-    for file in files_of(path):
-        day = next((part[5:] for part in file.parts if part.startswith("date=")), "")
-        for table in guarded(tables(file)):
-            yield from _columns(table, _place(file, path), day)
 
 
 def tables(file: Path) -> Iterator[pa.Table]:
@@ -226,10 +218,10 @@ def guarded(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
         return
 
 
-def _columns(table: pa.Table, place: str, day: str) -> Iterator[Column]:
+def _columns(table: pa.Table, place: str) -> Iterator[Column]:
     for name, chunked in zip(table.column_names, table.columns, strict=True):
         for values in chunked.chunks:
-            yield Column(place, name, _flat(values), day)
+            yield Column(place, name, _flat(values))
 
 
 def _flat(values: pa.Array) -> pa.Array:

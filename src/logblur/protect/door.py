@@ -19,15 +19,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logblur.periods import Period
 from logblur.policy.plan import Plan
+from logblur.policy.rules import rules_of
 from logblur.protect import kernels
 from logblur.protect.addresses import Addresses, buffers_of, networks
 from logblur.protect.clients import clients
+from logblur.protect.detect import without_addresses
+from logblur.protect.geo import located
 from logblur.protect.hosts import sites
 from logblur.protect.pages import written
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
 from logblur.protect.queries import kept_parameters
+from logblur.protect.referrers import origins, pages
 from logblur.protect.signals import restricted
 from logblur.schema import NONE, PARSED, UNUSUAL, Protected
 
@@ -37,8 +42,13 @@ TokenKeys = Callable[[date], bytes]
 METHODS: Final = frozenset("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split())  # RFC 9110, RFC 5789
 _QUARTER: Final = 900
 _EPOCH: Final = date(1970, 1, 1)
-RECORD_COLUMNS: Final = ("remote_addr", "remote_user")
-"""Fields that a policy can let out line by line, as a pseudonym or, with a reason, as they are."""
+
+
+def record_columns(plan: Plan) -> tuple[str, ...]:
+    """Return the fields that a plan lets out line by line, as a pseudonym or, with a reason, as they are."""
+    said = [name for name, method in plan.methods.items() if method in {"pseudonym", "keep"}]
+    return tuple(name for name in said if "pseudonym" in rules_of(name))
+
 
 _STATUS: Final[Mapping[str, Callable[[int], str]]] = {
     "status": lambda status: str(status) if status else NONE,
@@ -83,7 +93,7 @@ def protect(
         batch: `schema.PARSED` columns as the Plan's ``fields`` asks, with what `classify` adds.
         plan: What becomes of each field.
         token_keys: The day's key for tokens; asked once per distinct day.
-        columns: The columns wanted, of the Plan's ``columns`` and, for records, of `RECORD_COLUMNS`.
+        columns: The columns wanted, of the Plan's ``columns`` and, for records, of `record_columns`.
         templates: Those made before.
 
     Privacy:
@@ -94,7 +104,7 @@ def protect(
         Work is done once per distinct value, then a take per column; about 100 ns a row in all.
     """
     coded = {name: _coded(batch.column(name)) for name in batch.schema.names if _is_text(batch.schema.field(name).type)}
-    times = local_times(np.asarray(batch.column("time").cast(pa.int64())), plan.zone)
+    times = local_times(np.asarray(batch.column("time").cast(pa.int64())), plan.zone, plan.period)
     keys = [token_keys(day) for day in times.dates]
     texts = {name: batch.column(name) for name in coded}
     client = clients(batch, plan.client)
@@ -128,7 +138,7 @@ class LocalTimes:
     """Times in a zone.
 
     Attributes:
-        days: int32, days since 1970, by row.
+        days: int32, first day of the period, in days since 1970, by row.
         hours: int8, by row.
         dates: The distinct days, ascending.
         numbers: int32, into ``dates``, by row.
@@ -140,7 +150,7 @@ class LocalTimes:
     numbers: npt.NDArray[np.int32]
 
 
-def local_times(times: npt.NDArray[np.int64], zone: ZoneInfo) -> LocalTimes:
+def local_times(times: npt.NDArray[np.int64], zone: ZoneInfo, period: Period = Period.DAY) -> LocalTimes:
     """Return local day and hour of times (microseconds since 1970, UTC).
 
     Since 1970 zones change at quarters of an hour of UTC, so one answer holds for a whole quarter: the zone is asked
@@ -157,7 +167,7 @@ def local_times(times: npt.NDArray[np.int64], zone: ZoneInfo) -> LocalTimes:
     quarters = np.flatnonzero(present)
     for quarter in quarters.tolist():
         local = datetime.fromtimestamp((first + quarter) * _QUARTER, UTC).astimezone(zone)
-        day[quarter], hour[quarter] = (local.date() - _EPOCH).days, local.hour
+        day[quarter], hour[quarter] = (period.first(local.date()) - _EPOCH).days, local.hour
     distinct, numbers = np.unique(day[quarters], return_inverse=True)
     number = np.zeros(len(present), np.int32)
     number[quarters] = numbers
@@ -249,7 +259,7 @@ def _bytes(rows: _Rows) -> pa.Array:
 
 def _column(name: str, rows: _Rows) -> pa.Array:
     """Return a column in fresh buffers; what the log's format does not hold is ``(none)``."""
-    if name not in RECORD_COLUMNS and name not in rows.plan.columns:
+    if name not in rows.plan.columns and name not in record_columns(rows.plan):
         raise ValueError("the Plan yields no such column")
     if name == "hour":
         return pa.array(rows.times.hours)
@@ -265,7 +275,7 @@ def _column(name: str, rows: _Rows) -> pa.Array:
 def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
     """Return a column as a Plan lets it be seen; ``(none)`` where it does not."""
     coded = rows.coded
-    if name in RECORD_COLUMNS:
+    if name in record_columns(plan):
         return _identifier(name, rows, plan)
     if name not in plan.columns:
         return _constant(NONE, rows)
@@ -274,6 +284,15 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
     if name == "network" and rows.addresses is not None:
         found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
         return _Coded(coded["remote_addr"].codes, found, spare=True)
+    if name in {"country", "asn"} and rows.addresses is not None:
+        database = next(database for database in plan.databases if database.column == name)
+        return _Coded(coded["remote_addr"].codes, located(rows.addresses, database), spare=True)
+    if name in {"referrer", "referrer_origin"} and "referer" in coded:
+        said = coded["referer"]
+        made = (
+            origins(said.values) if name == "referrer_origin" else pages(said.values, rows.templates, plan.identifiers)
+        )
+        return _Coded(said.codes, made)
     if name == "path" and "path" in coded:
         return _paths(rows, plan)
     if name == "site":
@@ -304,13 +323,13 @@ def _paths(rows: _Rows, plan: Plan) -> _Coded:
 
 
 def _identifier(name: str, rows: _Rows, plan: Plan) -> _Coded:
-    """Return remote_addr or remote_user as the policy lets it out; deny by default."""
-    method = plan.methods.get(name, "drop")
-    if name not in rows.coded or method not in {"pseudonym", "keep"}:
+    """Return a field of records as the policy lets it out; in text that is kept no address stays."""
+    if name not in rows.coded:
         return _constant(NONE, rows)
     column = rows.coded[name]
-    if method == "keep":
-        kept = [NONE if v is None else re.sub(r"^\(", "%28", v) for v in column.values.to_pylist()]
+    if plan.methods[name] == "keep":
+        texts = column.values if name == "remote_addr" else without_addresses(column.values)
+        kept = [NONE if v is None else re.sub(r"^\(", "%28", v) for v in texts.to_pylist()]
         return _Coded(column.codes, pa.array(kept, pa.string()), column.spare)
     if name == "remote_addr" and rows.addresses is not None:
         found = rows.addresses

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from logblur.errors import InputError
+from logblur.formats.w3c import updated
 from logblur.schema import PAD, Block
-from logblur.sources.open import TAIL, LogContent
+from logblur.sources.open import TAIL, LogContent, Stream
 
 BLOCK_SIZE: Final = 2 << 20
 """Bytes of lines in a block: stays in the second-level cache while the kernels pass over it column by column."""
@@ -50,6 +52,7 @@ class BlockReader:
         segment_size: Bytes of lines in a segment, at most, where it is no smaller than a block (a cut line counts
             what is left of it).
         max_line_bytes: The parser's limit.
+        whole: Whether the end of a plain file ends its last line too: for those who count nothing.
         watch: Called with the offset and the bytes of each block, in the order of the log, while the buffer is still
             the reader's own; not for a line that was cut.
 
@@ -73,11 +76,13 @@ class BlockReader:
         block_size: int = BLOCK_SIZE,
         segment_size: int = SEGMENT_SIZE,
         max_line_bytes: int = MAX_LINE_BYTES,
+        whole: bool = False,
         watch: Callable[[int, memoryview], None] | None = None,
     ) -> None:
         if block_size < max_line_bytes + 2:
             raise ValueError("a block holds the longest line that is not cut, and its newline")
         self._content = content
+        self._waits = content.grows and not whole
         self._block_size = block_size
         self._segment_size = segment_size
         self._max_line_bytes = max_line_bytes
@@ -95,8 +100,21 @@ class BlockReader:
         self._segment_left = 0
         self._offset = start
         self._tail = b""
+        self._directives: bytes | None = None
         self._waiting = self._at_end = self._stopped = False
         self.next_segment()
+
+    def follow_directives(self, first: Block) -> Block:
+        """Return a block, the last that was read, with the directives in force at its start; later ones have theirs.
+
+        For formats that follow ``#Fields`` and ``#Date``. What stands before the block is read once more for them.
+        """
+        with self._lock:
+            before = b""
+            if first.offset and self._content.rereadable:
+                before = _directives_before(self._content.stream(0), first.offset)
+            self._directives = updated(first.data[: first.size].tobytes(), before)
+        return replace(first, directives=before)
 
     @property
     def offset(self) -> int:
@@ -184,7 +202,7 @@ class BlockReader:
 
     def _last(self, buffer: Buffer, size: int, filled: int) -> Block | None:
         """Deal with a last line that has no newline."""
-        if self._content.grows:
+        if self._waits:
             self._waiting = True
             return self._hand_out(buffer, size, size)
         buffer[filled] = _NEWLINE
@@ -205,7 +223,7 @@ class BlockReader:
             length += n
         else:
             self._at_end = True
-            if self._content.grows:
+            if self._waits:
                 self._waiting = True
                 return None
         buffer[keep] = _NEWLINE
@@ -222,7 +240,9 @@ class BlockReader:
             self._tail = b""
         if self._watch and length <= size:
             self._watch(self._offset, buffer[:length].data)
-        block = Block(buffer, size, self._offset)
+        block = Block(buffer, size, self._offset, self._directives or b"")
+        if self._directives is not None:
+            self._directives = updated(buffer[:size].tobytes(), self._directives)
         self._offset += length
         self._segment_left -= size
         if self._segment_left < self._block_size:  # the next block might not fit
@@ -235,6 +255,18 @@ def sample(content: LogContent, first: Block | None, n: int) -> bytes:
     if content.rereadable:
         return content.head(n)
     return b"" if first is None else first.data[: min(first.size, n)].tobytes()
+
+
+def _directives_before(stream: Stream, end: int) -> bytes:
+    """Return the directives in force at an offset of a log."""
+    directives, carry, left = b"", b"", end
+    buffer = bytearray(BLOCK_SIZE)
+    while left and (n := stream.readinto(memoryview(buffer)[: min(left, BLOCK_SIZE)])):
+        left -= n
+        lines = carry + bytes(buffer[:n])
+        whole = lines.rfind(b"\n") + 1 or (len(lines) if len(lines) > MAX_LINE_BYTES else 0)
+        directives, carry = updated(lines[:whole], directives), lines[whole:]
+    return directives
 
 
 def _behind_last_newline(buffer: Buffer, filled: int) -> int:

@@ -23,8 +23,8 @@ _IBANS: Final = (
     "YE30"
 )
 _IBAN_LENGTH: Final = {entry[:2]: int(entry[2:]) for entry in _IBANS.split()}
-MAYBE_IBAN: Final = rf"(?i)(?:{'|'.join(_IBAN_LENGTH)})[0-9]{{2}}(?:[ +-]?[0-9A-Z]){{11}}"
-_IBAN_START: Final = re.compile(r"(?=([A-Za-z]{2})[0-9]{2})")
+MAYBE_IBAN: Final = rf"(?i)(?:{'|'.join(_IBAN_LENGTH)})[ .+-]?[0-9]{{2}}(?:[ .+-]?[0-9A-Z]){{11}}"
+_IBAN_START: Final = re.compile(r"(?=([A-Za-z]{2})[ .+-]?[0-9]{2})")
 
 MAYBE_CARD: Final = r"[2-6](?:[ +-]?[0-9]){12}"
 _GROUPS: Final = re.compile(r"[0-9]+(?:[ +-][0-9]+)*")
@@ -64,12 +64,12 @@ def without_ibans(text: str) -> str:
             continue
         length = _IBAN_LENGTH.get(start[1].upper(), 0)
         found = (
-            re.compile(rf"[0-9A-Za-z](?:[ +-]?[0-9A-Za-z]){{{length - 1}}}").match(text, start.start())
+            re.compile(rf"[0-9A-Za-z](?:[ .+-]?[0-9A-Za-z]){{{length - 1}}}").match(text, start.start())
             if length
             else None
         )
         if found is not None:
-            compact = re.sub("[ +-]", "", found[0])
+            compact = re.sub("[ .+-]", "", found[0])
             if compact == found[0] and text[start.start() - 1 : start.start()].isalnum():
                 continue  # in the middle of a word, such as a digest: a token
             # Check digits (ISO 7064): the first four characters moved to the end, letters as 10 to 35, rest 1 by 97.
@@ -90,7 +90,8 @@ def _without_cards(digits: re.Match[str]) -> str:
     for at in range(0, len(parts), 2):
         for end in range(at, min(at + 38, len(parts)), 2):
             number = "".join(parts[at : end + 1 : 2])
-            if 13 <= len(number) <= 19 and _SCHEMES.fullmatch(number) and luhn(number):
+            glued = end == at and at == 0 and digits.string[digits.start() - 1 : digits.start()].isalpha()
+            if 13 <= len(number) <= 19 and not glued and _SCHEMES.fullmatch(number) and luhn(number):
                 parts[at : end + 1] = ["{card}"] + [""] * (end - at)
                 break
     return "".join(parts)

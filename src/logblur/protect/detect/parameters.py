@@ -13,12 +13,13 @@ from logblur.protect.detect.patterns import Rule, replaced
 
 # In English and in the languages of the Baltic states, Germany and Poland; spelled with any of - _ . or with none.
 _NAMES: Final = """
-    name names full-name your-name first-name fname given-name forename middle-name last-name lname surname family-name
-    maiden-name user-name user usr username login nick nickname author contact recipient addressee
+    full-name your-name first-name fname given-name forename middle-name last-name lname surname family-name
+    maiden-name user-name user usr username login nick nickname addressee
     vards vārds uzvards uzvārds vards-uzvards vārds-uzvārds lietotajs lietotājs
     vorname nachname familienname benutzername benutzer vardas pavarde pavardė vartotojas
-    eesnimi perenimi perekonnanimi nimi kasutaja imie imię nazwisko imie-nazwisko uzytkownik
+    eesnimi perenimi perekonnanimi kasutaja imie imię nazwisko imie-nazwisko uzytkownik
 """
+_VAGUE: Final = "name names author contact recipient nimi nom nombre"  # of a person, a file, a host, a product
 _PHONES: Final = """
     phone phone-number tel telephone mobile mobile-phone mobile-number cell cell-phone cellphone gsm msisdn
     whatsapp viber fax
@@ -47,8 +48,8 @@ _WHOSE: Final = (
 
 def _named(names: str, value: str, kind: str) -> Rule:
     known = "|".join(name.replace("-", "[._-]?") for name in names.split())
-    pattern = rf"(?i)(^|[?&;#])((?:(?:{_WHOSE})[\[._-]{{1,2}})?(?:{known})\]?=){value}"
-    return pattern, rf"\1\2{{{kind}}}"
+    pattern = rf"(?i)(^|[?&;#])((?:(?:{_WHOSE})[\[._-]{{1,2}})?(?:{known})\]?=){value}($|[&;#])"
+    return pattern, rf"\1\2{{{kind}}}\3"
 
 
 _DIGITS: Final = r"[^0-9&;#]{0,4}[0-9](?:[ ().+/xX-]{0,3}[0-9])"  # few other characters around and between
@@ -59,6 +60,7 @@ _RULES: Final = (
     _named(_FIRMS, r"(?:[A-Z]{2})?" + rf"{_DIGITS}{{6,13}}", "vat"),
     _named(_SECRETS, "[^&;#{]+", "token"),
     _named(_NAMES, "[^&;#{@]+", "name"),
+    _named(_VAGUE, r"[\p{L}\p{M}'’ +-]{2,60}", "name"),
 )
 """A value that does not look like its kind stays for the other detectors; a name and a secret can be anything."""
 

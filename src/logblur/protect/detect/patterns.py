@@ -28,7 +28,7 @@ _IPV6: Final = (
 _CLEARLY_IPV6: Final = rf"(?:{_HEX}:){{7}}{_HEX}|(?:{_HEX}:){{2,6}}(?::{_HEX}){{1,5}}"  # also where letters adjoin
 
 # A version of four small numbers after a v is no address: v1.2.3.4, but v203.0.113.7 is.
-_VERSION: Final = r"(^|[^0-9A-Za-z])([vV][0-9]{1,2})\.([0-9]{1,2}\.[0-9]{1,2}\.[0-9]{1,2})($|[^0-9.])"
+_VERSION: Final = r"(^|[^0-9A-Za-z])([vV][0-9]{1,2})\.([0-9]{1,2}\.[0-9]{1,2}\.[0-9]{1,2})($|[^0-9.]|\.[^0-9])"
 
 ADDRESSES: Final[tuple[Rule, ...]] = (
     (_VERSION, rf"\1\2.{_HELD}\3\4"),
@@ -59,9 +59,9 @@ EMAILS: Final[tuple[Rule, ...]] = (
         rf"{_HELD}\1\2",
     ),
     (rf"(?:\"(?:[^\"\\]|\\.)*\"|{_LOCAL})@(?:\[(?:IPv6:)?[0-9A-Fa-f:.]+\]|{_IPV4}($|[^0-9.]))", "{email}\\1"),
-    (r"\"(?:[^\"\\]|\\.)+\"@[\p{L}\p{N}][\p{L}\p{N}.-]*\.(?:\p{L}{2,}|xn--[0-9A-Za-z-]+)", "{email}"),
+    (r"\"(?:[^\"\\]|\\.)*\"@[\p{L}\p{N}][\p{L}\p{N}.-]*\.(?:\p{L}{2,}|xn--[0-9A-Za-z-]+)", "{email}"),
     (rf"{_LOCAL}(?:@[\p{{L}}\p{{N}}][\p{{L}}\p{{N}}.-]*\.(?:\p{{L}}{{2,}}|xn--[0-9A-Za-z-]+))+", "{email}"),
-    (rf"^{_LOCAL}@[A-Za-z]{{2}}$", "{email}"),  # a country can have mail
+    (rf"(^|=){_LOCAL}@[A-Za-z]{{2}}$", "\\1{email}"),  # a country can have mail
     (_HELD, "@"),
 )
 
@@ -82,7 +82,7 @@ _LAST: Final = r"(?:x[0-9]{1,6})?($|[^0-9])"
 PHONES: Final[tuple[Rule, ...]] = (
     (rf"(^|[^0-9A-Za-z+])\(?\+{_BETWEEN}{CALLING}(?:{_BETWEEN}[0-9]){{5,13}}{_LAST}", "\\1{phone}\\2"),
     (
-        rf"(^|[^0-9A-Za-z])\(?00{_BETWEEN}(?:[17](?:{_BETWEEN}[0-9]){{10}}|{_OTHER}(?:{_BETWEEN}[0-9]){{7,12}}){_LAST}",
+        rf"(^|[^0-9A-Za-z-]|[^0-9]-)\(?00{_BETWEEN}(?:[17](?:{_BETWEEN}[0-9]){{10}}|{_OTHER}(?:{_BETWEEN}[0-9]){{7,11}}){_LAST}",
         "\\1{phone}\\2",
     ),
 )
@@ -97,12 +97,15 @@ NUMBER: Final[Rule] = (r"^[0-9]+((?:\.[A-Za-z][0-9A-Za-z]{0,7}){0,2})$", "{numbe
 """A number, whole or as the name of a file: what a path varies in."""
 
 LONG_NUMBER: Final[Rule] = ("[0-9]{5,}", "{number}")
-DIGEST: Final[Rule] = (r"(^|[^0-9A-Za-z])[0-9A-Fa-f]{16,}($|[^0-9A-Za-z])", "\\1{token}\\2")
+DIGESTS: Final[tuple[Rule, ...]] = (
+    (r"(^|[^0-9A-Za-z])[0-9]{16,}($|[^0-9A-Za-z])", "\\1{number}\\2"),
+    (r"(^|[^0-9A-Za-z])[0-9A-Fa-f]{16,}($|[^0-9A-Za-z])", "\\1{token}\\2"),
+)
 RELEASE: Final[tuple[Rule, ...]] = ((_HELD, ""),)
 """What was held apart goes together again."""
 
 ASSET: Final = (
-    r"^[A-Za-z][0-9A-Za-z_]*(?:[.~-][A-Za-z][0-9A-Za-z_]*)*[.-][0-9]*[A-Za-z][0-9A-Za-z]*"
+    r"^(?:[0-9A-Za-z_.-]+=)?[A-Za-z][0-9A-Za-z_]*(?:[.~-][A-Za-z][0-9A-Za-z_]*)*[.-][0-9]*[A-Za-z][0-9A-Za-z]*"
     r"(?:\.(?:min|chunk|bundle|module|legacy|prod|esm|umd|cjs|async))*\.(?:js|mjs|cjs|css|map|woff2?|ttf|otf|eot|wasm)"
     r"(?:\.(?:map|gz|br))?$"
 )
