@@ -62,8 +62,8 @@ def identifiers(path: Path) -> list[Identifier]:
             continue
         place = file.name if file == path else str(file.relative_to(path))
         # partitions of one table are one column
-        table_place = re.sub(r"/?date=[^/]*/?", "/*/", place)
-        folder = next((part[5:] for part in file.parts if part.startswith("date=")), "")
+        table_place = re.sub(r"/?(?:date|week)=[^/]*/?", "/*/", place)
+        folder = next((part[5:] for part in file.parts if part.startswith(("date=", "week="))), "")
         for table in guarded(tables(file)) if _is_table(file) else _lines(file):
             days = _days(table)
             for name in table.column_names:

@@ -20,7 +20,7 @@ class TableDay:
 
     Attributes:
         table: Its name.
-        day: The day.
+        day: The day; of a week its first.
         where: Its universe.
         k: Its threshold, as file and manifest say.
         digest: Of the Plan it was published under.
@@ -94,7 +94,8 @@ def published(folder: Path) -> Published:
     for file in sorted(folder.rglob("*")):
         if file.is_dir() or file.is_relative_to(folder / manifest.PRIVATE):
             continue
-        table, _, day = file.parent.relative_to(folder).as_posix().partition("/date=")
+        table, _, part = file.parent.relative_to(folder).as_posix().partition("/")
+        label = part.partition("=")[2]
         if file.name != f"{table}.parquet":
             strays.append(file)
             continue
@@ -104,8 +105,9 @@ def published(folder: Path) -> Published:
             where, k, digest = said["logblur.universe"], int(said["logblur.k"]), said["logblur.policy_digest"]
             rows = pl.from_arrow(opened.read())
             assert isinstance(rows, pl.DataFrame)
-            sealed = bool(entries.get(day, {}).get("sealed"))
-            found.append(TableDay(table, date.fromisoformat(day), where, k, digest, sealed, rows, file))
+            sealed = bool(entries.get(label, {}).get("sealed"))
+            first = date.fromisoformat(label)  # of a week its Monday
+            found.append(TableDay(table, first, where, k, digest, sealed, rows, file))
         except (ValueError, KeyError):
             strays.append(file)
         except OSError as error:

@@ -58,7 +58,6 @@ class Column:
         place: The file.
         name: Its name.
         values: An Arrow array.
-        day: The day that the file's folder names (``date=``, ``week=``), or empty.
     """
 
     place: str
@@ -91,7 +90,6 @@ def read(path: Path, *, skip: Callable[[Path], bool] = lambda _: False) -> Itera
             for column in _columns(table, place):
                 if (cells := _cells(column)) is not None:
                     yield Piece(f"{place}, column {column.name}", cells)
-
 
 
 def tables(file: Path) -> Iterator[pa.Table]:
