@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
@@ -83,6 +84,27 @@ class Texts:
         return texts_of(self.arena, self.limits[first:], self.count - first, self.escape)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What one pass over lines found.
+
+    Attributes:
+        rows: How many lines fit.
+        keep: Which of the lines in the spans they are.
+        scalars: Of all lines in the spans: ``time`` in microseconds since 1970, statuses, sizes, durations.
+        refused: Where the other lines start, in order.
+        why: `Reason` of each, by number.
+        directives: Lines that are neither.
+    """
+
+    rows: int
+    keep: Any
+    scalars: Mapping[str, npt.NDArray[Any]]
+    refused: Ints
+    why: Bytes
+    directives: int
+
+
 class Parser:
     """Accumulates the rows of blocks until they are taken.
 
@@ -112,7 +134,7 @@ class Parser:
         self.format = form
         self._wanted = frozenset(columns)
         self._latest_us, self._max_line, self._local = latest_us, max_line_bytes, local
-        self._spans = Spans()
+        self.spans = Spans()
         self._finders: dict[Format, Delimited | Objects] = {}
         self._restart()
 
@@ -210,23 +232,28 @@ class Parser:
 
     def _read(self, form: Format, data: Bytes, size: int, *, count_directives: bool) -> tuple[Ints, Bytes]:
         """Add the lines that fit one format; return where the others start and why they do not fit, in order."""
+        found = self.find(form, data, size)
+        if count_directives:
+            self.directives += found.directives
+        self._append(form, data, size, found.rows, found.keep, found.scalars)
+        return found.refused, found.why
+
+    def find(self, form: Format, data: Bytes, size: int) -> Found:
+        """Return the lines that fit one format, whose `spans` stay until the next call, and the others."""
         if form not in self._finders:
             self._finders[form] = (Objects if form.keys else Delimited)(form, self._max_line)
-        found, rejects, directives = self._finders[form].find(data, size, self._spans)
-        if count_directives:
-            self.directives += directives
+        found, rejects, directives = self._finders[form].find(data, size, self.spans)
         reasons = np.zeros(found, np.uint8)
         scalars = self._scalars(form, data, found, reasons)
-        refused, why = self._spans.bad_at[:rejects].astype(np.int64), self._spans.bad[:rejects].copy()
+        refused, why = self.spans.bad_at[:rejects].astype(np.int64), self.spans.bad[:rejects].copy()
         keep: Any = slice(found)
         if reasons.any():
             keep, drop = np.flatnonzero(reasons == 0), np.flatnonzero(reasons)
-            refused = np.concatenate([refused, self._spans.lines[drop].astype(np.int64)])
+            refused = np.concatenate([refused, self.spans.lines[drop].astype(np.int64)])
             why = np.concatenate([why, reasons[drop]])
             order = np.argsort(refused)
             refused, why = refused[order], why[order]
-        self._append(form, data, size, found - int(np.count_nonzero(reasons)), keep, scalars)
-        return refused, why
+        return Found(found - int(np.count_nonzero(reasons)), keep, scalars, refused, why, directives)
 
     def _scalars(self, form: Format, data: Bytes, rows: int, reasons: Bytes) -> dict[str, npt.NDArray[Any]]:
         """Values of the fields that can refuse a line, wanted or not: times, statuses, sizes, durations."""
@@ -236,7 +263,7 @@ class Parser:
                 if field.kind is not wanted or not field.name:
                     continue
                 out = values[field.name] = np.empty(rows, _numpy_type(field.name))
-                starts, ends = self._spans.starts[k], self._spans.ends[k]
+                starts, ends = self.spans.starts[k], self.spans.ends[k]
                 if wanted is Kind.STATUS:
                     kernels.statuses(data, starts, ends, rows, out, reasons)
                 elif wanted is Kind.SIZE:
@@ -250,7 +277,7 @@ class Parser:
         fields = [(k, field) for k, field in enumerate(form.fields) if field.kind is Kind.TIME and field.name]
         times = np.full(rows, form.day_us, np.int64)
         for k, field in fields:
-            starts, ends, unit = self._spans.starts[k], self._spans.ends[k], field.layout.removeprefix("+")
+            starts, ends, unit = self.spans.starts[k], self.spans.ends[k], field.layout.removeprefix("+")
             if field.layout == CLF:
                 kernels.add_clf_times(data, starts, ends, rows, times, reasons)
             elif unit == ANY:
@@ -281,7 +308,7 @@ class Parser:
             left.discard(name)
         for k, field in enumerate(form.fields):
             if names := self.texts.keys() & set(field.columns):
-                for name, starts, ends in self._parts(field, data, k, rows, keep, names):
+                for name, starts, ends in self.parts(field, data, k, rows, keep, names):
                     texts = self.texts[name]
                     if field.escape is not texts.escape:  # a log in which formats are mixed
                         texts = self._foreign.setdefault((name, field.escape), Texts(field.escape))
@@ -292,11 +319,11 @@ class Parser:
             self._fill(name, first, after)
         self.rows = after
 
-    def _parts(
-        self, field: Field, data: Bytes, k: int, rows: int, keep: Any, names: set[str]
+    def parts(
+        self, field: Field, data: Bytes, k: int, rows: int, keep: Any, names: Set[str]
     ) -> Iterable[tuple[str, Codes, Codes]]:
-        """Yield the spans of each column of a text field that is wanted."""
-        starts, ends = self._spans.starts[k][keep], self._spans.ends[k][keep]
+        """Yield the spans of each column of a text field, the k-th, that is wanted, in the lines last found."""
+        starts, ends = self.spans.starts[k][keep], self.spans.ends[k][keep]
         if field.kind in {Kind.REQUEST, Kind.URL}:
             parts = np.empty((2 * len(_PARTS), rows), np.int32)
             if field.kind is Kind.REQUEST:

@@ -66,7 +66,7 @@ def _past_their_day(folder: Path, ledger: Path, now: datetime) -> Iterator[str]:
         try:
             days = db.execute("SELECT day, seal_after, first_arrival, sealed_at FROM days").fetchall()
             partials = {file for (file,) in db.execute("SELECT file FROM partials WHERE file IS NOT NULL")}
-            meta = dict(db.execute("SELECT name, value FROM meta"))
+            meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
         finally:
             db.close()
     except sqlite3.DatabaseError:
@@ -79,9 +79,10 @@ def _past_their_day(folder: Path, ledger: Path, now: datetime) -> Iterator[str]:
             yield f"keys/{key.name}: the day is sealed, its key lives"
         elif key.stem not in known:
             yield f"keys/{key.name}: a key of no day"
-    zone, period = ZoneInfo(meta.get("timezone", "UTC")), Period(meta.get("period", Period.DAY))
     for day, seal_after, arrival, at in days:
-        due = max(_start(period.after(date.fromisoformat(day)), zone), datetime.fromtimestamp(arrival, UTC))
+        end = Period(meta.get("period", Period.DAY)).after(date.fromisoformat(day))
+        midnight = datetime.combine(end, datetime.min.time(), ZoneInfo(meta.get("timezone", "UTC")))
+        due = max(midnight.astimezone(UTC), datetime.fromtimestamp(arrival, UTC))
         if at is None and now >= due + timedelta(seconds=seal_after):
             yield f"{day} is past its day: seal it (logblur seal --all-due)"
     for path in sorted((folder / "partials").glob("*")):
@@ -89,10 +90,6 @@ def _past_their_day(folder: Path, ledger: Path, now: datetime) -> Iterator[str]:
             yield f"partials/{path.name[:10]}…: the day is sealed, a partial lives"
         elif path.name not in partials or path.suffix != SUFFIX:
             yield f"partials/{path.name[:10]}…: no partial that counts"
-
-
-def _start(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, datetime.min.time(), zone).astimezone(UTC)
 
 
 def _remains(ledger: Path) -> Iterator[str]:
