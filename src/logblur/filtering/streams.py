@@ -155,7 +155,7 @@ class _Job:
         return made
 
     def _text(self) -> TextFilter:
-        made = TextFilter()
+        made = TextFilter(self._plan.identifiers)
         self._filters.append(made)
         self._formats.append(TEXT)
         return made
