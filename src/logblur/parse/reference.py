@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
-from logblur.formats.times import ANY
+from logblur.formats.times import ANY, lead
 from logblur.parse.json_reference import NoJsonError, has, read_object, value_of
 from logblur.parse.text import text_of
 from logblur.schema import Block, Reason
@@ -198,7 +198,7 @@ def _field(line: bytes, at: int, field: Field, literal: bytes, *, may_end: bool)
         return line[at:].rstrip(b" \t\r"), len(line), False
     guarded = field.quoted and not doubled
     listed = field.listed and not field.quoted and literal[:1] == b" "
-    end = line.find(literal[:1], at)
+    end = line.find(literal[:1], at + (lead(field.layout, literal[:1]) if field.kind is Kind.TIME else 0))
     while end >= 0:
         if not (guarded and _escaped(line, at, end)) and not (listed and _within_list(line, at, end)):
             if line.startswith(literal, end):
