@@ -96,6 +96,7 @@ def _fields(wanted: Sequence[str], plan: Plan) -> set[str]:
     for name in set(wanted) & set(plan.columns):
         fields |= {"referer_host" if field == "referer" else field for field in made_of(name, plan.dimensions)}
     fields |= {"query"} if "path" in fields else set()
+    fields |= {"referer"} if "search_terms" in wanted else set()
     return (fields | (plan.signals.fields if plan.signals else set())) & set(plan.fields)
 
 

@@ -33,7 +33,10 @@ BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
     "path": {"template": "path without its query, variable parts replaced"},
     "status": {"keep": "status as logged", "class": "class of the status, such as 4xx"},
     "bytes_sent": {"keep": "size, summed"},
-    "referer": {"domain": "registrable domain, and search engine, social network or answering service"},
+    "referer": {
+        "terms": "as domain, and what was searched for where the engine says it, swept",
+        "domain": "registrable domain, and search engine, social network or answering service",
+    },
     "user_agent": {"family": "browser, system, device and bot, by name and major version"},
 }
 """Field -> method -> what is left of it. Dropping leaves nothing anywhere."""

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 from logblur.periods import Period
 
-Method = Literal["keep", "pseudonym", "hour", "day", "truncate", "template", "domain", "family", "class", "drop"]
+Method = Literal[
+    "keep", "pseudonym", "hour", "day", "truncate", "template", "terms", "domain", "family", "class", "drop"
+]
 """How a field is treated; of two that one field can have, the later keeps less. A field not named is dropped."""
 
 Conditions = tuple[tuple[str, tuple[str, ...]], ...]
@@ -127,8 +129,8 @@ class Plan:
         name: The policy's name.
         digest: SHA-256 in hex over everything that decides what is published.
         methods: For each named field (`schema.PARSED` names; never `referer_host`) its method; absent means drop.
-        fields: The Parsed columns that a run needs (`schema.PARSED` names; ``referer_host`` where `referer` is
-            a domain; those of ``visitor_from`` too, even where the field is dropped).
+        fields: The Parsed columns that a run needs (`schema.PARSED` names; ``referer_host`` for `referer`,
+            and `referer` itself where search terms stay; those of ``visitor_from`` too, even where it is dropped).
         columns: Key columns and ``scan`` columns that the policy yields, names in `schema.KEY_TYPES`, then its own.
         tables: The tables, in the policy's order.
         client: Where the client's address stands; everything said of ``remote_addr`` is about that address.

@@ -18,6 +18,8 @@ from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
 _AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
 
+_REFERRER: Final[Mapping[str, tuple[Method, ...]]] = {"referer": ("domain", "terms")}
+
 YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
     "hour": {"time": ("hour", "keep")},
     "site": {"host": ("keep",)},
@@ -33,10 +35,11 @@ YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
     "browser_major": _AGENT,
     "bot": _AGENT,
     "bot_class": _AGENT,
-    "referrer_domain": {"referer": ("domain",)},
-    "search_engine": {"referer": ("domain",)},
-    "social_network": {"referer": ("domain",)},
-    "ai_service": {"referer": ("domain",)},
+    "referrer_domain": _REFERRER,
+    "search_engine": _REFERRER,
+    "search_terms": {"referer": ("terms",)},
+    "social_network": _REFERRER,
+    "ai_service": _REFERRER,
     "complete": {"status": ("keep",), "bytes_sent": ("keep",)},
     "network": {"remote_addr": ("truncate",)},  # an address kept whole is no network: its groups would be one client
 }
@@ -195,6 +198,7 @@ def _check(table: Table, path: str, methods: Mapping[str, Method], dimensions: S
 def _parsed(methods: Mapping[str, Method], also: Iterable[str], signals: Signals | None) -> tuple[str, ...]:
     """Return the columns that a run reads, in the schema's order, then those that are in no schema."""
     named = {"referer_host" if name == "referer" else name for name, method in methods.items() if method != "drop"}
+    named |= {"referer"} if methods.get("referer") == "terms" else set()
     wanted = named | {"time", "remote_addr"} | set(also) | set(signals.fields if signals else ())
     return tuple(name for name in PARSED.names if name in wanted) + tuple(sorted(wanted.difference(PARSED.names)))
 

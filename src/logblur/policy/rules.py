@@ -175,13 +175,19 @@ class Domain(Rule):
     method: Literal["domain"]
 
 
+class Terms(Rule):
+    """A referrer by its registrable domain and, where a search engine says it, what was searched for, swept."""
+
+    method: Literal["terms"]
+
+
 class Family(Rule):
     """A user agent by its families: browser, system, device, bot."""
 
     method: Literal["family"]
 
 
-AnyRule = Drop | Keep | Truncate | Pseudonym | Hour | Day | Template | Class | Domain | Family
+AnyRule = Drop | Keep | Truncate | Pseudonym | Hour | Day | Template | Class | Terms | Domain | Family
 
 _Tagged = Field(discriminator="method")
 
@@ -197,7 +203,7 @@ class Fields(Model):
     path: Annotated[Template | Drop, _Tagged] | None = None
     status: Annotated[Keep | Class | Drop, _Tagged] | None = None
     bytes_sent: Annotated[Keep | Drop, _Tagged] | None = None
-    referer: Annotated[Domain | Drop, _Tagged] | None = None
+    referer: Annotated[Terms | Domain | Drop, _Tagged] | None = None
     user_agent: Annotated[Family | Drop, _Tagged] | None = None
 
     def named(self) -> dict[str, AnyRule]:
