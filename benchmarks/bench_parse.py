@@ -1,47 +1,64 @@
-"""Parsing alone: typed, interned columns of a million realistic lines, as a share of the speed of a newline count."""
+"""Parsing alone: typed, interned columns, bounds checks on, one thread."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
+from logblur.bench.measure import paired
+from logblur.bench.sample import Sample
+from logblur.bench.stages import parse
+from logblur.bench.yardsticks import newline_count
 
-from logblur.formats import resolve_format
-from logblur.parse import Parser
-from logblur.policy import load_policy
-from logblur.policy.resolve import resolve
-from logblur.schema import Block
-from logblur.sources.blocks import BlockReader
-from logblur.sources.find import Log
-from logblur.sources.open import open_log
-
-from . import yardsticks
+from .figures import Figure, Scale
+from .rivals.jobs import LINE
 
 
-@pytest.fixture(scope="module")
-def blocks(log: Path) -> list[Block]:
-    """The log in memory."""
-    with open_log(Log(log)) as content:
-        return list(iter(BlockReader(content, segment_size=1 << 62).read, None))
+def figures(scale: Scale) -> Sequence[Figure]:
+    """Return the parser's speed against the newline count, Polars, and pyarrow's reader of JSON."""
+    shop, json = scale.shop, scale.sample("json")
+    share = paired(parse(shop), newline_count(shop), rounds=scale.rounds)
+    polars = paired(parse(shop), extract_groups(shop), rounds=min(scale.rounds, 3))
+    arrow = paired(parse(json), read_json(json), rounds=scale.rounds)
+    return [
+        Figure("parse, of the speed of the newline count", round(share[1], 4), "x", 0.10, detail=_rate(shop, share[0])),
+        Figure("parse, one thread, against Polars extract_groups, all threads", round(polars[1], 2), "x", 2.5),
+        Figure(
+            "parse JSON lines against pyarrow.json, one thread",
+            round(arrow[1], 2),
+            "x",
+            1.0,
+            detail=_rate(json, arrow[0]),
+        ),
+    ]
 
 
-def test_parse(benchmark: BenchmarkFixture, blocks: list[Block]) -> None:
-    """The columns that the default policy asks for, one thread; nearly every line fits."""
-    fields = resolve(load_policy("audience")).fields
+def extract_groups(sample: Sample) -> Callable[[], object]:
+    """Polars: the fields of every line as text, nothing typed, on all processors."""
+    import polars as pl
 
-    def parse() -> int:
-        parser = Parser(resolve_format("combined"), fields, latest_us=1 << 62)
-        rows = 0
-        for block in blocks:
-            parser.feed(block)
-            if parser.full:
-                rows += parser.take().rows
-        return rows + parser.take().rows
+    texts = b"".join(block.data[: block.size].tobytes() for block in sample.blocks).decode("utf-8", "replace")
+    lines = pl.Series(texts.split("\n"))
+    return lambda: lines.str.extract_groups(LINE)
 
-    rows = benchmark(parse)
-    assert rows > 0.98 * yardsticks.newline_count(blocks)
-    if benchmark.enabled:
-        count = yardsticks.best(lambda: yardsticks.newline_count(blocks))
-        benchmark.extra_info["share of the newline count's speed"] = round(count / benchmark.stats.stats.median, 4)
-        benchmark.extra_info["MB/s"] = round(sum(b.size for b in blocks) / benchmark.stats.stats.median / 1e6)
+
+def read_json(sample: Sample) -> Callable[[], object]:
+    """pyarrow: the same objects as text columns, one thread; broken lines are left out, which it cannot bear."""
+    import json
+
+    import pyarrow as pa
+    import pyarrow.json as pj
+
+    good = bytearray()
+    for block in sample.blocks:
+        for line in block.data[: block.size].tobytes().splitlines(keepends=True):
+            try:
+                json.loads(line)
+            except ValueError:
+                continue
+            good += line
+    options, data = pj.ReadOptions(use_threads=False, block_size=16 << 20), pa.py_buffer(bytes(good))
+    return lambda: pj.read_json(pa.BufferReader(data), read_options=options)
+
+
+def _rate(sample: Sample, seconds: float) -> str:
+    return f"{sample.size / seconds / 1e6:.0f} MB/s, {sample.lines / seconds / 1e6:.2f} million lines/s"

@@ -1,6 +1,14 @@
-"""Writes realistic access logs of any length, fast and repeatably: the ``busy shop``.
+"""Writes realistic access logs of any length, fast and repeatably.
 
-    python benchmarks/data.py --lines 1000000 --seed 1 -o busy.log
+    python benchmarks/data.py --profile "busy shop" --lines 1000000 --seed 1 -o busy.log.gz
+
+The profiles:
+
+    small site    the shop's structure with 5,000 lines and 600 people a day: many days, few lines in each
+    busy shop     what is described below; the one that bars are set for
+    attack        the busy shop under a flood: half of its lines ask for a path of their own with an agent of their own
+    ipv6          the busy shop with IPv6 clients alone
+    json          the busy shop as nginx writes it with ``escape=json``
 
 A million lines are a day, always, so that ten times the lines are ten days and not a day ten times as busy. What is
 drawn follows the structure of real combined logs. Public ones of 3,500 to 32,000 lines have 155 to 240 bytes a line, 6
@@ -27,20 +35,21 @@ Cost:
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+import gzip
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-LINES_A_DAY: Final = 1_000_000
 FIRST_DAY: Final = datetime(2025, 11, 3)  # written as +0200, which is Riga's time then: a day of lines is a local day
 CHUNK: Final = 100_000
 HOSTILE_SHARE: Final = 0.01
@@ -48,27 +57,78 @@ BOT_SHARE: Final = 0.25
 SITE: Final = b"https://shop.example.com"
 
 Ints = npt.NDArray[np.int64]
+Dress = Callable[[bytes], bytes]
 
 
-def chunks(lines: int, seed: int) -> Iterator[pa.Buffer]:
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a log is like.
+
+    Attributes:
+        lines_a_day: A day, always: ten times the lines are ten days.
+        people_a_day: Addresses that may come on a day, bots left out.
+        ipv6: Share of them that have an IPv6 address.
+        flood: Share of the lines that ask for a path of their own, with an agent of their own.
+        format: How the lines are read: in combined format, or as JSON objects by a mapping of their keys.
+    """
+
+    lines_a_day: int = 1_000_000
+    people_a_day: int = 64_000
+    ipv6: float = 0.125
+    flood: float = 0.0
+    format: str = "combined"
+
+    @property
+    def json(self) -> bool:
+        """Whether lines are JSON objects."""
+        return self.format.startswith("{")
+
+
+BUSY_SHOP: Final = Profile()
+PROFILES: Final[Mapping[str, Profile]] = {
+    "small site": Profile(lines_a_day=5000, people_a_day=600),
+    "busy shop": BUSY_SHOP,
+    "attack": Profile(flood=0.5),
+    "ipv6": Profile(ipv6=1.0),
+    "json": Profile(
+        format='{"remote_addr": "remote_addr", "remote_user": "remote_user", "time": "time_iso8601",'
+        ' "request": "request", "status": "status", "bytes_sent": "body_bytes_sent",'
+        ' "referer": "http_referer", "user_agent": "http_user_agent"}'
+    ),
+}
+
+
+def chunks(lines: int, seed: int, profile: Profile = BUSY_SHOP) -> Iterator[pa.Buffer]:
     """Yield the log in chunks of whole lines. A seed gives the same lines, however many are asked for."""
-    for first in range(0, lines, CHUNK):
-        yield _chunk(first, min(CHUNK, lines - first), seed)
+    size = min(CHUNK, profile.lines_a_day)
+    for first in range(0, lines, size):
+        yield _chunk(first, min(size, lines - first), seed, profile)
 
 
-def write(path: Path, lines: int, seed: int) -> None:
-    """Write a log of that many lines."""
-    with path.open("wb") as file:
-        for chunk in chunks(lines, seed):
+def write(path: Path, lines: int, seed: int, profile: Profile = BUSY_SHOP) -> None:
+    """Write a log of that many lines; compressed where the name ends in ``.gz`` or ``.zst``."""
+    with _opened(path) as file:
+        for chunk in chunks(lines, seed, profile):
             file.write(chunk)
+
+
+def _opened(path: Path) -> Any:
+    match path.suffix:
+        case ".gz":
+            return gzip.GzipFile(path, "wb", compresslevel=6, mtime=0)
+        case ".zst":
+            return pa.CompressedOutputStream(pa.OSFile(str(path), "wb"), "zstd")
+        case _:
+            return path.open("wb")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shop:
-    """What the lines of all days are drawn from. Texts begin and end so that a line is their concatenation.
+    """What the lines of all days are drawn from, dressed so that a line is a concatenation of texts.
 
     Attributes:
-        requests: ``GET /path HTTP/1.1" ``; pages, then assets, downloads, missing ones and hostile ones, at `starts`.
+        requests: ``GET /path HTTP/1.1`` with what follows it in a line; pages, then assets, downloads, missing ones and
+            hostile ones, at `starts`.
         referers: For each page its address as a referrer, then those from outside.
         agents: Of people, the most used first; then of bots, from `bots` on.
     """
@@ -85,9 +145,61 @@ BYTES: Final = np.array([18_000, 42_000, 2_400_000, 320, 226])  # a usual answer
 EXTERNAL: Final = 40_000
 
 
+def _plain_dress(before: bytes, after: bytes) -> Dress:
+    return lambda text: before + text + after
+
+
+def _json_dress(before: bytes, after: bytes) -> Dress:
+    """Write a logged text as nginx does with ``escape=json``: other escapes, the same bytes."""
+
+    def dress(text: bytes) -> bytes:
+        if b"\\" in text or b'"' in text:
+            text = re.sub(rb'(?<!\\)"', rb'\\"', text)
+            text = re.sub(rb"\\x([0-9A-F]{2})", rb"\\u00\1", text)
+        return before + text + after
+
+    return dress
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How each part of a line is dressed; the parts follow one another."""
+
+    client: Callable[[str, str], bytes]
+    time: str
+    request: Dress
+    answer: tuple[str, str, str]
+    referer: Dress
+    agent: Dress
+
+
+COMBINED: Final = Layout(
+    client=lambda address, user: f"{address} - {user} ".encode(),
+    time='[%d/%b/%Y:%H:%M:%S +0200] "',
+    request=_plain_dress(b"", b'" '),
+    answer=("", " ", " "),
+    referer=_plain_dress(b'"', b'" '),
+    agent=_plain_dress(b'"', b'"\n'),
+)
+JSON: Final = Layout(
+    client=lambda address, user: f'{{"remote_addr":"{address}","remote_user":"{user}",'.encode(),
+    time='"time_iso8601":"%Y-%m-%dT%H:%M:%S+02:00","request":"',
+    request=_json_dress(b"", b'",'),
+    answer=('"status":"', '","body_bytes_sent":"', '",'),
+    referer=_json_dress(b'"http_referer":"', b'",'),
+    agent=_json_dress(b'"http_user_agent":"', b'"}\n'),
+)
+"""As in ``log_format j escape=json '{"remote_addr":"$remote_addr",…}'``: every value is text."""
+
+
+def _layout(profile: Profile) -> Layout:
+    return JSON if profile.json else COMBINED
+
+
 @cache
-def shop(seed: int) -> Shop:
+def shop(seed: int, profile: Profile) -> Shop:
     """Return the shop of a seed."""
+    layout = _layout(profile)
     rng = np.random.default_rng([seed, 0])
     pages = _pages(rng)
     assets = [f"/assets/{n:04x}/{name}" for n, name in product(range(700), ("app.js", "site.css", "hero-1280.webp"))]
@@ -97,29 +209,26 @@ def shop(seed: int) -> Shop:
     probes = ["/wp-login.php", "/.env", "/xmlrpc.php", "/.git/config", "/admin.php", "/favicon.ico", "/ads.txt"]
     missing = probes + [f"/old/{_word(int(k))}/{k}.html" for k in rng.integers(0, 1 << 40, 6000)]
     groups = [
-        [
-            f'GET {path} HTTP/{version}" '.encode()
-            for path, version in zip(paths, _versions(rng, len(paths)), strict=True)
-        ]
+        [f"GET {path} HTTP/{version}".encode() for path, version in zip(paths, _versions(rng, len(paths)), strict=True)]
         for paths in (pages, assets, downloads, missing)
     ]
     groups.append(_hostile(rng))
     people, bots = _agents(rng), _bots()
     return Shop(
-        requests=pa.array([text for group in groups for text in group], pa.binary()),
+        requests=pa.array([layout.request(text) for group in groups for text in group], pa.binary()),
         starts=np.cumsum([0, *map(len, groups)]),
-        referers=pa.array([b'"' + SITE + page.encode() + b'" ' for page in pages] + _outside(rng), pa.binary()),
-        agents=pa.array([f'"{agent}"\n'.encode() for agent in people + bots], pa.binary()),
+        referers=pa.array(map(layout.referer, [SITE + page.encode() for page in pages] + _outside(rng)), pa.binary()),
+        agents=pa.array([layout.agent(agent.encode()) for agent in people + bots], pa.binary()),
         bots=len(people),
     )
 
 
-def _chunk(first: int, wanted: int, seed: int) -> pa.Buffer:
+def _chunk(first: int, wanted: int, seed: int, profile: Profile) -> pa.Buffer:
     """Return lines from ``first`` on as one buffer. A whole chunk is drawn, so that shorter logs are beginnings."""
-    n = CHUNK
-    store = shop(seed)
+    n = min(CHUNK, profile.lines_a_day)
+    store = shop(seed, profile)
     rng = np.random.default_rng([seed, 1, first])
-    clients, client_texts = _clients(first // LINES_A_DAY, seed)
+    clients, client_texts = _clients(first // profile.lines_a_day, seed, profile)
     sessions = _sessions(rng, n, clients, store)
     kind, item, page, client, agent = sessions
 
@@ -137,12 +246,14 @@ def _chunk(first: int, wanted: int, seed: int) -> pa.Buffer:
     order = _interleave(rng, client)
     columns = [
         client_texts.take(pa.array(client[order])),
-        _times(first, n),
+        _times(first, n, profile),
         store.requests.take(pa.array(store.starts[kind[order]] + item[order])),
-        _answers(rng, kind[order], item[order]),
+        _answers(rng, kind[order], item[order], _layout(profile)),
         store.referers.take(pa.array(referer[order])),
         store.agents.take(pa.array(agent[order])),
     ]
+    if profile.flood:
+        _flood(columns, rng, n, profile)
     junk = np.flatnonzero(rng.random(n) < HOSTILE_SHARE / 4)
     return _joined(columns, junk, rng, wanted)
 
@@ -196,49 +307,49 @@ def _interleave(rng: np.random.Generator, client: Ints) -> Ints:
 
 
 BOT_CLIENTS: Final = 1500
-_PEOPLE_A_DAY: Final = 64_000
 
 
 @lru_cache(maxsize=1)
-def _clients(day: int, seed: int) -> tuple[Ints, pa.Array]:
+def _clients(day: int, seed: int, profile: Profile) -> tuple[Ints, pa.Array]:
     """Return the agent of each person of a day, and the beginning of a line for each person and then each bot.
 
     Half of the people of a day come every day.
     """
-    regular = _people(np.random.default_rng([seed, 2]), _PEOPLE_A_DAY // 2, seed)
-    others = _people(np.random.default_rng([seed, 3, day]), _PEOPLE_A_DAY // 2, seed)
-    mixed = np.random.default_rng([seed, 4, day]).permutation(_PEOPLE_A_DAY)
+    half, address = profile.people_a_day // 2, _layout(profile).client
+    regular = _people(np.random.default_rng([seed, 2]), half, seed, profile)
+    others = _people(np.random.default_rng([seed, 3, day]), half, seed, profile)
+    mixed = np.random.default_rng([seed, 4, day]).permutation(2 * half)
     agents = np.concatenate([regular[0], others[0]])[mixed]
     texts = np.array(regular[1] + others[1], object)[mixed].tolist()
-    texts += [f"198.18.{n % 251}.{n * 7 % 256} - - ".encode() for n in range(BOT_CLIENTS)]
+    texts += [address(f"198.18.{n % 251}.{n * 7 % 256}", "-") for n in range(BOT_CLIENTS)]
     return agents, pa.array(texts, pa.binary())
 
 
-def _people(rng: np.random.Generator, n: int, seed: int) -> tuple[Ints, list[bytes]]:
-    agents = _zipf(rng, shop(seed).bots, n, 0.75)
-    texts = []
+def _people(rng: np.random.Generator, n: int, seed: int, profile: Profile) -> tuple[Ints, list[bytes]]:
+    agents = _zipf(rng, shop(seed, profile).bots, n, 0.75)
+    texts, dress = [], _layout(profile).client
     for bits, sort in zip(rng.integers(0, 1 << 62, n).tolist(), rng.random(n).tolist(), strict=True):
         a, b, c = bits & 0xFF, bits >> 8 & 0xFF, bits >> 16 & 0xFF
-        if sort < 0.125:
+        if sort < profile.ipv6:
             client = f"2001:db8:{bits & 0xFFFF:x}:{bits >> 16 & 0xFFFF:x}:{bits >> 32 & 0xFFFF:x}::{bits >> 48:x}"
-        elif sort < 0.3:
+        elif sort < max(profile.ipv6, 0.3):
             client = f"100.{64 + a % 64}.{b}.{c}"
         else:
             client = f"10.{a}.{b}.{c}"
         user = f"user{bits >> 40 & 0x3FF}" if sort > 0.995 else "-"
-        texts.append(f"{client} - {user} ".encode())
+        texts.append(dress(client, user))
     return agents, texts
 
 
-def _times(first: int, n: int) -> pa.Array:
-    """Return ``[03/Nov/2025:00:00:00 +0200] "`` and so on, ascending, at `LINES_A_DAY`."""
-    seconds = np.arange(first, first + n) * 86_400 // LINES_A_DAY
+def _times(first: int, n: int, profile: Profile) -> pa.Array:
+    """Return ``[03/Nov/2025:00:00:00 +0200] "`` and so on, ascending, at a constant rate."""
+    seconds = np.arange(first, first + n) * 86_400 // profile.lines_a_day
     distinct, codes = np.unique(seconds, return_inverse=True)
-    texts = [(FIRST_DAY + timedelta(seconds=s)).strftime('[%d/%b/%Y:%H:%M:%S +0200] "') for s in distinct.tolist()]
+    texts = [(FIRST_DAY + timedelta(seconds=s)).strftime(_layout(profile).time) for s in distinct.tolist()]
     return pa.array(texts, pa.binary()).take(pa.array(codes))
 
 
-def _answers(rng: np.random.Generator, kind: Ints, item: Ints) -> pa.Array:
+def _answers(rng: np.random.Generator, kind: Ints, item: Ints, layout: Layout) -> pa.Array:
     """Return ``200 5120 `` and so on: status and bytes."""
     n = len(kind)
     draw = rng.random(n)
@@ -250,9 +361,20 @@ def _answers(rng: np.random.Generator, kind: Ints, item: Ints) -> pa.Array:
     status[kind == MISSING] = 404
     status[kind == HOSTILE] = 400
     size = BYTES[kind] // 4 + item * 7919 % BYTES[kind] + np.where(kind == PAGE, rng.integers(0, 900, n), 0)
-    texts = pc.binary_join_element_wise(pa.array(status).cast(pa.string()), pa.array(size).cast(pa.string()), " ")
-    texts = pc.if_else(pa.array(status == 304), pa.scalar("304 -"), texts)
-    return pc.binary_join_element_wise(texts, "", " ").cast(pa.binary())
+    sizes = pc.if_else(pa.array(status == 304), pa.scalar("-"), pa.array(size).cast(pa.string()))
+    before, between, after = layout.answer
+    parts = (before, pa.array(status).cast(pa.string()), between, sizes, after)
+    return pc.binary_join_element_wise(*parts, "").cast(pa.binary())
+
+
+def _flood(columns: list[pa.Array], rng: np.random.Generator, n: int, profile: Profile) -> None:
+    """Give a share of the lines a path and an agent that no other line has."""
+    layout, mask = _layout(profile), pa.array(rng.random(n) < profile.flood)
+    numbers = [f"{k:016x}" for k in rng.integers(0, 1 << 62, n).tolist()]
+    paths = [layout.request(f"GET /{number[:5]}/{number} HTTP/1.1".encode()) for number in numbers]
+    agents = [layout.agent(f"Mozilla/5.0 ({number}) Gecko/20100101".encode()) for number in numbers]
+    columns[2] = pc.if_else(mask, pa.array(paths, pa.binary()), columns[2])
+    columns[5] = pc.if_else(mask, pa.array(agents, pa.binary()), columns[5])
 
 
 def _joined(columns: list[pa.Array], junk: Ints, rng: np.random.Generator, wanted: int) -> pa.Buffer:
@@ -324,21 +446,21 @@ def _hostile(rng: np.random.Generator) -> list[bytes]:
         escaped = "".join(f"\\x{b:02X}" if not 32 <= b < 127 or b in b'"\\' else chr(b) for b in raw).encode()
         match n % 8:
             case 0:
-                texts.append(b'\\x16\\x03\\x01" ')
+                texts.append(rb"\x16\x03\x01")
             case 1:
-                texts.append(b"\\x16\\x03\\x01" + escaped + b'" ')
+                texts.append(rb"\x16\x03\x01" + escaped)
             case 2:
-                texts.append(b"GET /" + raw.hex().encode() * int(rng.integers(5, 40)) + b' HTTP/1.1" ')
+                texts.append(b"GET /" + raw.hex().encode() * int(rng.integers(5, 40)) + b" HTTP/1.1")
             case 3:
-                texts.append(b"GET /" + b"../" * (n % 50) + b'etc/passwd HTTP/1.1" ')
+                texts.append(b"GET /" + b"../" * (n % 50) + b"etc/passwd HTTP/1.1")
             case 4:
-                texts.append(b'GET /?id=1\\" UNION SELECT \\"' + escaped + b'\\" HTTP/1.1" ')
+                texts.append(b'GET /?id=1\\" UNION SELECT \\"' + escaped + b'\\" HTTP/1.1')
             case 5:
-                texts.append(b'GET /"unclosed HTTP/1.1 ')  # no server writes it so; a proxy's own format may
+                texts.append(b'GET /" 200 5 "unclosed HTTP/1.1')  # no server writes it so; a proxy's own format may
             case 6:
-                texts.append(b"GET /" + raw.replace(b"\n", b"").replace(b'"', b"") + b' HTTP/1.1" ')
+                texts.append(b"GET /" + raw.replace(b"\n", b"").replace(b'"', b"") + b" HTTP/1.1")
             case _:
-                texts.append(b'-" ')
+                texts.append(b"-")
     return texts
 
 
@@ -354,7 +476,7 @@ def _outside(rng: np.random.Generator) -> list[bytes]:
             texts.append(f"https://www.google.com/search?q={_word(k).replace('-', '+')}+{k % 1999}")
         else:
             texts.append(f"https://{_WORDS[k & 31]}{k % 613}.example.{('org', 'net', 'com')[n % 3]}/{_word(k)}/{n}")
-    return [f'"{text}" '.encode() for text in texts] + [b'"-" ']
+    return [text.encode() for text in [*texts, "-"]]
 
 
 def _agents(rng: np.random.Generator) -> list[str]:
@@ -420,11 +542,12 @@ def _bots() -> list[str]:
 def main() -> None:
     """Write a log as the command line says."""
     parser = argparse.ArgumentParser(description="Write a realistic access log.")
-    parser.add_argument("--lines", type=int, default=LINES_A_DAY, help="a million is a day (default: %(default)s)")
+    parser.add_argument("--profile", choices=PROFILES, default="busy shop", help="(default: %(default)s)")
+    parser.add_argument("--lines", type=int, default=1_000_000, help="how many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes (default: %(default)s)")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="where to write it")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="where to write it: plain, .gz or .zst")
     options = parser.parse_args()
-    write(options.output, options.lines, options.seed)
+    write(options.output, options.lines, options.seed, PROFILES[options.profile])
 
 
 if __name__ == "__main__":

@@ -301,6 +301,7 @@ WITHIN = {
     "error": ("all", "human"),
     "search": ("all", "human", "page"),
     "referral": ("all", "human", "page"),
+    **dict.fromkeys(("social", "ai_answers", "sites"), ("all", "human", "page", "referral")),
 }
 """Universe -> the universes that it is a part of, the largest first."""
 
@@ -319,7 +320,7 @@ def nested(found: Mapping[str, list[Row]], hits: Sequence[Hit], wanted: Sequence
                 told[row["agent"]] -= row["requests"]
             if not told["human"] or not told["bot"]:  # rows of this table add up to them
                 shown |= {"human", "bot"}
-    for parent in ("all", "human", "page"):
+    for parent in ("all", "human", "page", "referral"):
         k = max((t.k for t in wanted if parent in (t.where, *WITHIN[t.where]) or t.where in WITHIN[parent]), default=0)
         while parent in shown:
             inside = [u for u in WITHIN if u in shown and parent in WITHIN[u]]

@@ -140,7 +140,7 @@ KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
         (
             "site", "method", "status", "status_class", "path", "agent", "device", "os", "os_major", "browser",
             "browser_major", "bot", "bot_class", "referrer_domain", "search_engine", "search_terms", "social_network",
-            "ai_service", "complete", "network",
+            "ai_service", "complete", "network", "referrer_origin", "referrer", "country", "asn",
         ),
         pa.string(),
     ),
@@ -185,6 +185,10 @@ MEANINGS: Final[Mapping[str, str]] = {
     "complete": "`yes`: the whole file; `part`: a piece of it; by status (200, 206), and in tables of downloads by "
     "path also by size: what is smaller than the file's largest answer of the day is a part",
     "network": "network of the client by the policy's prefix, such as `192.0.0.0/16`; `(none)` where it is no address",
+    "referrer_origin": "site of the referring page, such as `https://www.example.org`; `(none)`: no site of the web",
+    "referrer": "referring page: its site and path, treated as `path` is, without query; `(none)`: no page of the web",
+    "country": "country of the client, such as `LV` (ISO 3166), by the database that is named; `(none)`: unknown",
+    "asn": "owner of the client's network by number, such as `AS1221`, by the database that is named; or `(none)`",
     "requests": "lines of the log",
     "downloads": "requests that brought a whole file, and for each visitor and file all pieces together as one",
     "visitors": "distinct visitors (by default address and user agent) of that day and row; at most one day long",

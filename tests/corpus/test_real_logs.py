@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import re
 import subprocess
 import sys
@@ -147,3 +148,15 @@ def test_nothing_personal_can_be_read_out(elastic: tuple[list[bytes], Path, byte
         row["network"] for (name, _), rows in oracle.published(out).items() if name == "networks" for row in rows
     }
     assert {network for network, *_ in search.found(networks, [("OUT", everything)])} == networks
+
+
+def test_the_table_of_shares_is_fresh(corpus: Path) -> None:
+    """What docs/thresholds.md says of real logs is what is published of them today."""
+    folder = Path(__file__).parents[2] / "docs"
+    spec = importlib.util.spec_from_file_location("make_thresholds", folder / "make_thresholds.py")
+    assert spec
+    assert spec.loader
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    text = (folder / "thresholds.md").read_text(encoding="utf-8")
+    assert made.page(text, corpus) == text

@@ -160,11 +160,10 @@ def test_the_busy_shop_names_nobody(busy: list[bytes]) -> None:
 def test_a_million_lines_are_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """Times ascend at a constant rate: the second day begins with the line after the first million."""
     data = load("data")
-    monkeypatch.setattr(data, "LINES_A_DAY", 1000)
     monkeypatch.setattr(data, "CHUNK", 100)
     times = [
         match["time"]
-        for chunk in data.chunks(2000, 1)
+        for chunk in data.chunks(2000, 1, data.Profile(lines_a_day=1000))
         for line in bytes(chunk).split(b"\n")[:-1]
         if (match := LINE.match(line))
     ]

@@ -196,6 +196,12 @@ class _Rollup:
             }
         )
 
+    def groups_of(self, first: Ints) -> Flags:
+        """Return which groups go into the rows that these first groups name."""
+        named = np.zeros(len(self.first), np.bool_)
+        named[first] = True
+        return named[self.first]
+
     def without_agent(self, agent: str) -> Flags:
         """Return which groups are of an agent, and in rows in which ``agent`` is ``(other)``."""
         of_agent: Flags = pc.equal(self.groups.column("agent"), agent).to_numpy()
@@ -217,7 +223,7 @@ def _release(rollup: _Rollup) -> Released:
     table, levels = rollup.table, []
     for depth in range(len(table.by), 0, -1):
         levels.append(cells := rollup.cells(depth))
-        rollup.depth[np.isin(rollup.first, cells.first[cells.unfit])] = depth - 1
+        rollup.depth[rollup.groups_of(cells.first[cells.unfit])] = depth - 1
     levels.append(top := rollup.cells(0))
     rows = _sorted([rollup.rows(cells, np.flatnonzero(~cells.unfit)) for cells in levels], table)
     if top.unfit.any():
@@ -265,8 +271,9 @@ def _hide(agent: str, rollup: _Rollup, rows: pa.Table) -> pa.Table:
 
 def _moved(rollup: _Rollup, rows: pa.Table, first: Ints, depth: int) -> pa.Table:
     """Return the rows after those named by their first groups have moved up to where ``depth`` keys are values."""
-    stay = ~np.isin(rows.column("first").to_numpy(), first) & (rows.column("depth").to_numpy() != depth)
-    rollup.depth[np.isin(rollup.first, first)] = depth
+    moving = rollup.groups_of(first)
+    stay = ~moving[rows.column("first").to_numpy()] & (rows.column("depth").to_numpy() != depth)
+    rollup.depth[moving] = depth
     cells = rollup.cells(depth)
     return _sorted([rows.filter(pa.array(stay)), rollup.rows(cells, np.arange(len(cells.first)))], rollup.table)
 

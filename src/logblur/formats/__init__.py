@@ -172,18 +172,23 @@ def resolve_format(text: str) -> Format:
     Args:
         text: A name of `named.NAMED`; an Apache LogFormat string, or the line ``LogFormat "…" name``; an nginx
             log_format string, or the whole statement; ``#Fields: …``; a mapping of JSON keys (`formats.json`). With
-            `` ...`` behind it, whatever follows on a line is dropped.
+            `` ...`` behind it, whatever follows on a line is dropped; with a carrier's name before it, as in
+            ``syslog:combined``, what that carrier writes before a line (`carriers.CARRIERS`).
 
     Raises:
         FormatError: It is none of these; the message names the known formats or the position at fault.
     """
     from logblur.errors import FormatError
     from logblur.formats import apache, json, nginx, w3c
+    from logblur.formats.carriers import CARRIERS, carried
     from logblur.formats.named import NAMED
 
     if text.endswith(" ..."):
         strict = resolve_format(text.removesuffix(" ..."))
         return replace(strict, name=f"{strict.name} ...", open_end=True)
+    carrier, colon, inner = text.partition(":")
+    if colon and carrier in CARRIERS:
+        return carried(resolve_format(inner), carrier)
     if text in NAMED:
         return replace(NAMED[text](), name=text)
     if text.startswith("#Fields:"):

@@ -118,6 +118,14 @@ def nginx_proxy_manager() -> Format:
     )
 
 
+def nginx_proxy_manager_standard() -> Format:
+    """NginxProxyManager, the same file: ``standard``."""
+    return nginx.compile_log_format(
+        '[$time_local] $status - $request_method $scheme $host "$request_uri" [Client $remote_addr] '
+        '[Length $body_bytes_sent] [Gzip $gzip_ratio] "$http_user_agent" "$http_referer"'
+    )
+
+
 def iis_w3c() -> Format:
     """IIS 7 and later, "W3C Logging": its default fields; the log's own ``#Fields`` take their place."""
     return w3c.compile_fields(w3c.IIS_FIELDS)
@@ -288,8 +296,9 @@ NAMED: Final[Mapping[str, Callable[[], Format]]] = {
         form.__name__: form
         for form in (
             common, combined, vhost_common, vhost_combined, vhost_combined_without_port, combined_duration,
-            nginx_default, nginx_main, ingress_nginx, nginx_proxy_manager, iis_w3c, iis_native, cloudfront, aws_alb,
-            aws_elb, aws_nlb, s3, gcs, squid, haproxy_http, varnishncsa, lighttpd, traefik_clf, caddy_clf, envoy, istio,
+            nginx_default, nginx_main, ingress_nginx, nginx_proxy_manager, nginx_proxy_manager_standard, iis_w3c,
+            iis_native, cloudfront, aws_alb, aws_elb, aws_nlb, s3, gcs, squid, haproxy_http, varnishncsa, lighttpd,
+            traefik_clf, caddy_clf, envoy, istio,
             tomcat, fastly,
         )
     },

@@ -5,13 +5,15 @@ Formats are tried with the slow reference on a few lines: that is sooner done th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from logblur.errors import FormatError
 from logblur.formats import Format, resolve_format, w3c
+from logblur.formats.carriers import carried, carrier_of, stripped
 from logblur.formats.infer import infer, is_address
+from logblur.formats.keys import infer_keys
 from logblur.formats.named import NAMED
 from logblur.parse import reference
 from logblur.schema import Block
@@ -43,6 +45,8 @@ class Match:
         share: Share of the lines that are rows, directives left out.
         likely: Share of the rows whose client is an address, if the format has one.
         refused: The lines that do not fit.
+        odd: Lines that do, but with a client that is no address, and a space in it or in the user: what stands before
+            them was taken for a part.
         row: The first row, by column.
     """
 
@@ -50,6 +54,7 @@ class Match:
     share: float
     likely: float
     refused: tuple[bytes, ...] = field(repr=False, default=())
+    odd: tuple[bytes, ...] = field(repr=False, default=())
     row: dict[str, Any] = field(repr=False, default_factory=dict)
 
     @property
@@ -121,11 +126,13 @@ def _covering(lines: Sequence[bytes], ranking: Sequence[Match]) -> Format | None
     """Return the best format, with those for the lines that it refuses as alternatives."""
     chosen: list[Format] = []
     left, matches = tuple(lines), list(ranking)
+    odd: set[bytes] = set()
     while matches and len(chosen) < _MOST:
         chosen.append(matches[0].format)
-        left = matches[0].refused
-        matches = _ranked(left)
-    if not chosen or len(left) > (1 - _ENOUGH) * len(lines):
+        odd.update(matches[0].odd)
+        left = matches[0].refused + matches[0].odd
+        matches = [match for match in _ranked(left) if match.format not in chosen]
+    if not chosen or len(set(left) - odd) > (1 - _ENOUGH) * len(lines):
         return None
     # a format with more fields refuses the lines of one with fewer; the other way round names are taken for addresses
     first, *others = sorted(chosen, key=lambda form: (-len(form.fields), form.open_end))
@@ -137,29 +144,53 @@ def _covering(lines: Sequence[bytes], ranking: Sequence[Match]) -> Format | None
 
 
 def _ranked(lines: Sequence[bytes]) -> list[Match]:
+    carrier = carrier_of(lines)
+    forms = list(_candidates(stripped(lines, carrier) if carrier else lines))
+    if carrier:
+        forms = [carried(form, carrier) for form in forms if not form.follows_fields]
+    matches = [_match(form, lines) for form in forms]
+    return sorted((m for m in matches if m.share), key=lambda m: m.order)
+
+
+def _candidates(lines: Sequence[bytes]) -> Iterator[Format]:
+    """Yield the formats that lines may be in: the known ones, and those that the lines themselves tell."""
     forms: dict[tuple[Any, ...], Format] = {}
     for name, known in NAMED.items():
         if name not in _ALIASES:
             form = replace(known(), name=name)
-            forms.setdefault((form.fields, form.literals, form.open_end), form)
+            forms.setdefault((form.fields, form.literals, form.open_end, form.keys), form)
     for form in infer(lines):
-        twin = forms.get((form.fields, form.literals, False))
+        twin = forms.get((form.fields, form.literals, False, ()))
         if twin is not None and form.open_end:
             form = replace(form, name=f"{twin.name} ...")  # noqa: PLW2901
-        forms.setdefault((form.fields, form.literals, form.open_end), form)
-    matches = [_match(form, lines) for form in forms.values()]
-    return sorted((m for m in matches if m.share), key=lambda m: m.order)
+        forms.setdefault((form.fields, form.literals, form.open_end, ()), form)
+    yield from forms.values()
+    if told := infer_keys(lines):
+        yield told
 
 
 def _match(form: Format, lines: Sequence[bytes]) -> Match:
-    block = Block.of(b"".join(line + b"\n" for line in lines))
-    found = reference.parse([block], form, sorted(form.columns), latest_us=1 << 62, max_line_bytes=64 << 10)
-    text = block.data[: block.size].tobytes()
-    refused = tuple(text[at : text.find(b"\n", at)] for at, _ in found.rejects)
-    addresses = [row["remote_addr"] for row in found.rows if row.get("remote_addr")]
+    columns, total = sorted(form.columns), 0
+    rows: list[dict[str, Any]] = []
+    refused: list[bytes] = []
+    odd: list[bytes] = []
+    for line in lines:
+        found = reference.parse([Block.of(line)], form, columns, latest_us=1 << 62, max_line_bytes=64 << 10)
+        rows += found.rows
+        total += len(found.rows) + len(found.rejects)
+        if found.rejects:
+            refused.append(line)
+        elif any(map(_is_odd, found.rows)):
+            odd.append(line)
+    addresses = [row["remote_addr"] for row in rows if row.get("remote_addr")]
     likely = sum(map(is_address, addresses)) / len(addresses) if addresses else 0.5
-    total = len(found.rows) + len(refused)
-    return Match(form, len(found.rows) / total if total else 0.0, likely, refused, found.rows[0] if found.rows else {})
+    first = rows[0] if rows else {}
+    return Match(form, len(rows) / total if total else 0.0, likely, tuple(refused), tuple(odd), first)
+
+
+def _is_odd(row: dict[str, Any]) -> bool:
+    client = row.get("remote_addr") or ""
+    return bool(client) and " " in f"{client}{row.get('remote_user')}" and not is_address(client)
 
 
 def _directed(head: bytes) -> Match:
@@ -168,7 +199,7 @@ def _directed(head: bytes) -> Match:
     name = "cloudfront" if b"x-edge-location" in names else "iis_w3c" if b"sc-win32-status" in names else "w3c"
     form = _told(replace(NAMED[name](), name=name), head)
     lines = head[: head.rfind(b"\n") + 1 or None].split(b"\n")[: 2 * _LINES]
-    return _match(form, lines)
+    return _match(form, [b"\n".join(lines)])
 
 
 def _told(form: Format, head: bytes) -> Format:

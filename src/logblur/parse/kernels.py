@@ -28,6 +28,7 @@ LEFT_BRACKET, RIGHT_BRACKET = np.uint8(0x5B), np.uint8(0x5D)
 TOO_LONG, TOO_FEW, UNCLOSED, TRAILING, BAD_TIME, FUTURE, BAD_STATUS, BAD_BYTES, BAD_DURATION = range(1, 10)
 BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED, LISTED = 1, 2, 4, 8, 16
 NO_TIME = -(1 << 62)
+BOM = np.frombuffer(b"\xef\xbb\xbf", np.uint8)
 MONTHS = np.array([int.from_bytes(m, "little") for m in b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()])
 HTTP = U(int.from_bytes(b"HTTP/", "little"))
 SCHEME_END = U(int.from_bytes(b"://", "little"))
@@ -58,6 +59,16 @@ def literal_at(buffer, position, pool, start, length, head, mask):
 @inline
 def is_blank(c):
     return c == SPACE or c == TAB or c == CR
+
+
+@inline
+def line_begin(buffer, at):
+    """Where a line begins behind a byte order mark, and behind NULs: the hole that a log cut in place leaves."""
+    if buffer[at] == BOM[0] and buffer[at + 1] == BOM[1] and buffer[at + 2] == BOM[2]:
+        at += 3
+    while buffer[at] == 0:
+        at += 1
+    return at
 
 
 @inline
@@ -104,8 +115,9 @@ def find_fields(
     while position < end:
         line, reason = position, 0
         first = buffer[position]
-        if first <= SPACE or first == NUMBER_SIGN:  # rare: a blank line, a comment, or blanks before a line
-            at = position
+        if first <= SPACE or first == NUMBER_SIGN or first == BOM[0]:  # rare: nothing, a comment, or blanks before
+            at = line_begin(buffer, position)
+            first = buffer[at]
             while is_blank(buffer[at]):
                 at += 1
             if buffer[at] == NEWLINE or first == NUMBER_SIGN:

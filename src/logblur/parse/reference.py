@@ -103,6 +103,7 @@ def _parts(blocks: Iterable[Block], form: Format) -> Iterable[tuple[bytes, int, 
 def _row(line: bytes, form: Format, latest_us: int, max_line_bytes: int, local: tzinfo) -> dict[str, Any] | None:
     if len(line) > max_line_bytes:
         raise _RejectedError(Reason.TOO_LONG)
+    line = line.removeprefix(b"\xef\xbb\xbf").lstrip(b"\0")  # a byte order mark; the hole of a log cut in place
     if not line.strip(b" \t\r") or line.startswith(b"#"):
         return None
     found = _members(line, form) if form.keys else _fields(line, form)

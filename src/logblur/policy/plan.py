@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from logblur.periods import Period
 
 Method = Literal[
-    "keep", "pseudonym", "hour", "day", "truncate", "template", "terms", "domain", "family", "class", "drop"
-]
+    "keep", "pseudonym", "hour", "day", "truncate", "asn", "country", "template", "terms", "path", "origin", "domain",
+    "family", "class", "drop",
+]  # fmt: skip
 """How a field is treated; of two that one field can have, the later keeps less. A field not named is dropped."""
 
 Conditions = tuple[tuple[str, tuple[str, ...]], ...]
@@ -21,6 +22,15 @@ Conditions = tuple[tuple[str, tuple[str, ...]], ...]
 
 LARGEST_SHARE: Final = 0.8
 """Share of a row's requests or bytes that one client may make, where a table says nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """What a column is looked up in: ``country`` or ``asn``, where, and which build of it (type and time)."""
+
+    column: str
+    path: str
+    build: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +148,7 @@ class Plan:
         ipv4_prefix, ipv6_prefix: Bits kept where remote_addr is truncated.
         period: What one key lives for and one file holds; called a day elsewhere.
         query: Parameters that stay with a path, in this order.
+        databases: What country and network owner are looked up in.
         identifiers: The organisation's own rules: name, and a regular expression of RE2.
         zone: Whose days and hours are counted.
         log_zone: For formats whose times carry no zone.
@@ -165,6 +176,7 @@ class Plan:
     ipv6_prefix: int
     period: Period
     query: tuple[str, ...]
+    databases: tuple[Database, ...]
     identifiers: tuple[tuple[str, str], ...]
     zone: ZoneInfo
     log_zone: ZoneInfo

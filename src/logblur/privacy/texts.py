@@ -131,7 +131,7 @@ def _kept(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:
     """Return a line for each field of which something is kept, by category."""
     kept = [name for name in policy.fields.named() if plan.methods[name] != "drop"]
     categories = {name: Category(metadata_of(name)["category"]) for name in kept}
-    kept.sort(key=lambda name: (list(Category).index(categories[name]), PARSED.names.index(name)))
+    kept.sort(key=lambda name: (list(Category).index(categories[name]), PARSED.get_field_index(name)))
     items = [
         words.say(
             "item",
@@ -141,6 +141,11 @@ def _kept(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:
         )
         for name in kept
     ]
+    for database in plan.databases:
+        if database.column != plan.methods["remote_addr"]:
+            looked_up = words.field("remote_addr", database.column)
+            cite = f"fields.remote_addr.{database.column}_database"
+            items.append(words.say("item", cite, category=words.of("category", Category.META), what=looked_up))
     if plan.query:
         items.append(words.say("parameters", "fields.path.query", names=", ".join(plan.query)))
     if plan.signals:

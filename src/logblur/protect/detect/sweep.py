@@ -72,9 +72,10 @@ def kinds(texts: pa.Array) -> dict[str, pa.Array]:
 
 
 def without_addresses(texts: pa.Array) -> pa.Array:
-    """Return texts (large_string) decoded and with ``{ip}`` for every IP address, in any spelling; null is empty."""
-    found = _without_addresses(spelled(texts))
-    return replaced(_without_addresses(found), patterns.RELEASE)  # twice: two addresses may share what parts them
+    """Return texts (large_string) with ``{ip}`` for every IP address, in any spelling; one without is as it was."""
+    found = _without_addresses(_without_addresses(spelled(texts)))  # twice: two addresses may share what parts them
+    held = pc.and_(texts.is_valid(), pc.match_substring(found, "{ip}"))
+    return pc.if_else(held, replaced(found, patterns.RELEASE), texts)
 
 
 def _without_addresses(texts: pa.Array) -> pa.Array:

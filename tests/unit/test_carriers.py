@@ -1,0 +1,86 @@
+"""What other programs write before a line: stepped over, and told by detection."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from logblur.errors import FormatError
+from logblur.formats import resolve_format
+from logblur.formats.carriers import CARRIERS
+from logblur.parse import parse, reference
+from logblur.parse.detect import choose
+from logblur.schema import PARSED, Block
+
+LATEST = 1_900_000_000_000_000
+LINE = (
+    b'192.0.2.%d - anna [17/May/2026:10:05:03 +0200] "GET /a?b HTTP/1.1" 200 5 "https://example.org/" "x: y | z ] F "'
+)
+PREFIXES = {
+    "syslog": b"May  7 10:05:04 web-1 nginx[123]: ",
+    "syslog_pri": b"<190>May 17 10:05:04 web-1 nginx: ",
+    "syslog_no_host": b"<190>May 17 10:05:04 nginx: ",
+    "syslog_iso": b"2026-05-17T10:05:04.123456+02:00 web-1 nginx[1]: ",
+    "syslog_5424": b"<165>1 2026-05-17T10:05:04.003Z web-1.example.com nginx 123 access - ",
+    "syslog_5424_data": b'<165>1 2026-05-17T10:05:04Z web-1 nginx - - [a@32473 b="c d" e="f"] ',
+    "cri": b"2026-05-17T10:05:04.123456789Z stdout F ",
+    "cri_stderr": b"2026-05-17T10:05:04.123456789+02:00 stderr F ",
+    "compose": b"web-1  | ",
+    "kubectl": b"[pod/web-5d9c/nginx] ",
+}
+
+
+def rows(form, log):
+    """Rows of a log, by the kernel; the reference says the same."""
+    block = Block.of(log)
+    fast = parse([block], form, PARSED.names, latest_us=LATEST)
+    slow = reference.parse([block], form, fast.batch.schema.names, latest_us=LATEST, max_line_bytes=65536)
+    assert fast.batch.to_pylist() == slow.rows
+    assert fast.reject_offsets.tolist() == [at for at, _ in slow.rejects]
+    return slow.rows
+
+
+def test_every_carrier_has_a_sample() -> None:
+    """No carrier goes untested."""
+    assert PREFIXES.keys() == CARRIERS.keys()
+
+
+@pytest.mark.parametrize("name", PREFIXES)
+def test_a_carried_line_is_the_line(name: str) -> None:
+    """With a carrier's prefix a line yields what it yields without, whatever of the prefix its own text repeats."""
+    bare = [LINE % k for k in range(1, 9)]
+    carried = b"".join(PREFIXES[name] + line + b"\r\n" for line in bare)
+    expected = rows(resolve_format("combined"), b"\n".join(bare))
+    assert len(expected) == 8
+    assert rows(resolve_format(f"{name}:combined"), carried) == expected
+    told = choose(carried, "auto")
+    assert told.name == f"{name}:combined"
+    assert rows(told, carried) == expected
+
+
+@pytest.mark.parametrize("name", PREFIXES)
+def test_what_stands_before_an_object_is_no_part_of_it(name: str) -> None:
+    """JSON lines are read behind any carrier without its name."""
+    log = b"".join(
+        PREFIXES[name]
+        + json.dumps({"timestamp": 1779012303 + k, "client_ip": "192.0.2.7", "uri": "/a"}).encode()
+        + b"\n"
+        for k in range(5)
+    )
+    found = rows(choose(log, "auto"), log)
+    assert [(row["remote_addr"], row["path"]) for row in found] == [("192.0.2.7", "/a")] * 5
+
+
+def test_lines_with_and_without_a_carrier_mix() -> None:
+    """Where some lines have a prefix and others none, no prefix is taken for a part of the client."""
+    bare = [b'192.0.2.%d - - [17/May/2026:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "x"' % k for k in range(1, 9)]
+    log = b"\n".join([*bare, *(PREFIXES["syslog"] + line for line in bare)]) + b"\n"
+    found = rows(choose(log, "auto"), log)
+    assert sorted(row["remote_addr"] for row in found) == sorted(2 * [f"192.0.2.{k}" for k in range(1, 9)])
+
+
+def test_directives_behind_a_carrier_are_refused() -> None:
+    """A format that follows the log's own directives cannot find them behind a prefix, and says so."""
+    with pytest.raises(FormatError, match="take the prefix off"):
+        resolve_format("syslog:iis_w3c")
