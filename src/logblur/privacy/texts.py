@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
+from logblur.periods import Period
 from logblur.policy.model import Policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import resolve
@@ -158,7 +159,14 @@ def _kept(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:
 def _counted(words: Phrases, plan: Plan) -> list[Item]:
     """Return what is read to count people, whatever becomes of it."""
     read = dict.fromkeys(["remote_addr", *plan.visitor_from])
-    return [words.say("tokens", "visitor.from", what=words.listed([words.of("token", name) for name in read]))]
+    return [
+        words.say("tokens", "visitor.from", what=words.listed([words.of("token", name) for name in read])),
+        *_weeks(words, plan),
+    ]
+
+
+def _weeks(words: Phrases, plan: Plan) -> list[Item]:
+    return [words.say("weeks", "period")] if plan.period == Period.WEEK else []
 
 
 def _remains(words: Phrases, plan: Plan) -> list[Item]:
@@ -249,6 +257,7 @@ def _measures(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:
     return [
         words.say("deny", "fields"),
         words.say("key", "visitor.from", "visitor.seal_after", seal_after=seal_after),
+        *_weeks(words, plan),
         *(
             words.say("threshold", f"table[{number}].min_clients", table=table.name, k=table.min_clients)
             for number, table in enumerate(plan.tables)
