@@ -176,6 +176,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_run_hands_its_options_to_the_library(calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     """Options of `run` arrive at the library call as they are; without a terminal there is no progress bar."""
     words = ["run", "a", "-", "-o", "out", "-p", "strict", "--state", "s", "--workers", "2", "--format", "common"]
+    words += ["--max-state", "3"]
     assert main(words) == 0
     assert main(["run", "a", "-o", "out", "--quiet"]) == 0
     given_options = {
@@ -183,11 +184,12 @@ def test_run_hands_its_options_to_the_library(calls: list[Any], capsys: pytest.C
         "state": "s",
         "workers": 2,
         "format": "common",
+        "max_state_bytes": 3_000_000,
         "on_progress": None,
         "on_notice": say,
     }
     defaults = {"policy": load_policy("audience"), "state": None, "workers": None, "format": None, "on_progress": None}
-    defaults |= {"on_notice": None}  # quiet
+    defaults |= {"max_state_bytes": None, "on_notice": None}  # quiet
     assert calls == [(("a", "-"), "out", given_options), (("a",), "out", defaults)]
     out, err = capsys.readouterr()
     assert out == ""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import logblur
@@ -94,11 +94,15 @@ def test_terms_are_swept(raw: str | None, published: str) -> None:
     assert search_terms(large(raw)).to_pylist() == [published]
 
 
-@given(st.from_regex(r"[a-z]{2,8}[._]?[A-Za-z]{2,8}@[a-z]{2,8}\.(?:com|lv|co\.uk)", fullmatch=True), ADDRESSES)
+EMAILS = st.from_regex(r"[a-z]{2,8}[._]?[A-Za-z]{2,8}@[a-z]{2,8}\.(?:com|lv|co\.uk)", fullmatch=True)
+
+
+@settings(max_examples=20, deadline=None)
+@given(EMAILS, ADDRESSES)
 def test_no_identifier_is_published(email: str, address: object) -> None:
-    """What has the form of an identifier is gone, however it is wrapped."""
-    for text in (email, f"who is {email}", f"{address}", f"ping {address} now"):
-        (said,) = search_terms(large(text.replace("%", "%25").replace("+", "%2B"))).to_pylist()
+    """What has the form of an identifier is gone, also in the middle of other words."""
+    raw = [email, f"who is {email}", f"{address}", f"ping {address} now"]
+    for said in search_terms(large(*raw)).to_pylist():
         assert email.lower() not in said
         assert str(address) not in said
 

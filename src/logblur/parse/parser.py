@@ -26,7 +26,11 @@ MAX_LINE_BYTES: Final = 64 << 10
 
 MAX_ROWS: Final = 1 << 20
 MAX_TEXT_BYTES: Final = 64 << 20
-"""A parser is full past either: take what it has, so that memory stays bounded."""
+MAX_DISTINCT: Final = 1 << 17
+"""A parser is full past any of them: take what it has, so that memory stays bounded.
+
+Distinct texts cost most: each is looked at by every later stage. A million lines of a real log have some ten thousand.
+"""
 
 _FINAL: Final = frozenset({Reason.TOO_LONG, Reason.FUTURE_TIME})
 """Why a line is refused whatever its format: no alternative is tried."""
@@ -126,7 +130,8 @@ class Parser:
 
     Cost:
         One pass over each block and one over each column asked for; no Python object per line. Scratch of about
-        9 bytes per byte of block at the worst, then `MAX_ROWS` rows and `MAX_TEXT_BYTES` of texts plus one block.
+        9 bytes per byte of block at the worst, then `MAX_ROWS` rows, `MAX_DISTINCT` texts of `MAX_TEXT_BYTES`, and one
+        block.
         Lines that the format refuses are copied and read again for each alternative it has.
     """
 
@@ -180,9 +185,11 @@ class Parser:
     @property
     def full(self) -> bool:
         """Whether it is time to `take`."""
+        texts = (*self.texts.values(), *self._foreign.values())
         return (
             self.rows >= MAX_ROWS
-            or sum(t.size for t in (*self.texts.values(), *self._foreign.values())) >= MAX_TEXT_BYTES
+            or sum(text.size for text in texts) >= MAX_TEXT_BYTES
+            or sum(text.count for text in texts) >= MAX_DISTINCT
         )
 
     def distinct(self, name: str) -> int:
