@@ -196,6 +196,9 @@ MEANINGS: Final[Mapping[str, str]] = {
 }
 """What each published column says: for docs/columns.md. Names are those of `KEY_TYPES` and `MEASURES`, and ``date``."""
 
+NOBODY: Final = 0
+"""The visitor token of a request that is not among the visitors: it counts as a request, and its client as a client."""
+
 OTHER: Final = "(other)"
 NONE: Final = "(none)"
 UNUSUAL: Final = "(unusual)"

@@ -231,6 +231,8 @@ def restrictions(plan: Plan) -> tuple[str, ...]:
         for name in dict.fromkeys((*Fields.model_fields, *plan.methods))
         if _field(name, restricted, None).becomes != _field(name, plan, None).becomes
     ]
+    if not signals.visitors:
+        differs.append("not among the visitors")
     return (f"A request is restricted where {' or '.join(when)}. Of such requests less is kept. {'; '.join(differs)}.",)
 
 

@@ -40,11 +40,13 @@ class Signals:
     Attributes:
         consent: A request is, where this names fields and none of them holds one of its values.
         objection: It is, where one of these fields holds one of its values, whatever else it says.
+        visitors: Whether restricted requests are among the visitors that are counted.
         methods, columns, ipv4_prefix, ipv6_prefix, query: Of restricted requests, as in `Plan`.
     """
 
     consent: Conditions
     objection: Conditions
+    visitors: bool
     methods: Mapping[str, Method]
     columns: tuple[str, ...]
     ipv4_prefix: int

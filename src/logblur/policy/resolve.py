@@ -190,6 +190,7 @@ def _signals(policy: Policy, rules: Mapping[str, AnyRule], dimensions: Sequence[
     return Signals(
         tuple(sorted(policy.signals.consent.items())),
         tuple(sorted(policy.signals.objection.items())),
+        policy.signals.visitors and policy.legal_basis != "consent",
         {name: method for name, method in methods.items() if method != "drop"},
         _columns(methods, dimensions, _databases(kept)),
         *_prefixes(kept),
