@@ -176,12 +176,13 @@ class Signals(Model):
 
     A request is *restricted* where a field of `objection` holds one of its values, and where `consent` names fields
     and none of them holds one of its values. In a value ``*`` stands for any text, and case does not matter.
-    `fields` says what becomes of its fields; one that is not named there is treated as always, but one that rests on
-    consent is dropped.
+    Without `visitors` such requests are not among the visitors. `fields` says what becomes of their fields; one that
+    is not named there is treated as always, but one that rests on consent is dropped.
     """
 
     consent: Conditions = Field(default_factory=dict)
     objection: Conditions = Field(default_factory=dict)
+    visitors: bool = True
     fields: Fields = Fields()
 
 
