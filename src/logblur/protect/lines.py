@@ -102,7 +102,7 @@ class Speakers:
                 raise ValueError("what belongs to rows is not said of texts")
 
     def _paths(self, texts: Sequence[str | None]) -> list[str | None]:
-        return _or_none(self._templates.of(pa.array(texts, pa.large_string())).to_pylist())
+        return _or_none(self._templates.of(pa.array(texts, pa.large_string()), self._plan.identifiers).to_pylist())
 
     def _domains(self, hosts: Sequence[str | None]) -> list[str | None]:
         codes, rows = self._memory.hosts.look(hosts)
