@@ -43,6 +43,7 @@ BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
     "status": {"keep": "status as logged", "class": "class of the status, such as 4xx"},
     "bytes_sent": {"keep": "size, summed"},
     "referer": {
+        "terms": "as domain, and what was searched for where the engine says it, swept",
         "path": "site and path, variable parts replaced, without its query",
         "origin": "site: scheme and host",
         "domain": "registrable domain, and search engine, social network or answering service",

@@ -26,7 +26,7 @@ FINEST_IPV6: Final = 48
 _DROP: Final = Drop(method="drop")
 _PEOPLE: Final = frozenset({"visitor", "client", "remote_addr", "remote_user"})
 _TAKEN: Final = frozenset({*KEY_TYPES, *MEASURES, *PARSED.names, *_PEOPLE}) | {
-    *("date", "universe", "people", "parts", "clients", "depth", "first", "own_domain", "file_kind"),
+    *("date", "universe", "people", "parts", "clients", "depth", "first", "own_domain", "file_kind", "searched"),
 }
 """Names of columns that mean something already, in a log, in a table, or on the way from one to the other."""
 

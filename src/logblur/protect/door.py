@@ -31,7 +31,7 @@ from logblur.protect.hosts import sites
 from logblur.protect.pages import written
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
-from logblur.protect.queries import kept_parameters
+from logblur.protect.queries import kept_parameters, search_terms
 from logblur.protect.referrers import origins, pages
 from logblur.protect.signals import restricted
 from logblur.schema import NOBODY, NONE, PARSED, UNUSUAL, Protected
@@ -297,6 +297,8 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
         return _Coded(said.codes, made)
     if name == "path" and "path" in coded:
         return _paths(rows, plan)
+    if name == "search_terms" and "searched" in coded:
+        return _Coded(coded["searched"].codes, search_terms(coded["searched"].values, plan.identifiers))
     if name == "site":
         if "host" in coded:
             return _Coded(coded["host"].codes, sites(coded["host"].values))
