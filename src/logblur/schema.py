@@ -139,7 +139,7 @@ KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
     **dict.fromkeys(
         (
             "site", "method", "status", "status_class", "path", "agent", "device", "os", "os_major", "browser",
-            "browser_major", "bot", "bot_class", "referrer_domain", "search_engine", "social_network",
+            "browser_major", "bot", "bot_class", "referrer_domain", "search_engine", "search_terms", "social_network",
             "ai_service", "complete", "network", "referrer_origin", "referrer", "country", "asn",
         ),
         pa.string(),
@@ -178,6 +178,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "`feed`, `library`, `scanner`, `other`",
     "referrer_domain": "registrable domain of the referring page, such as `example.org`",
     "search_engine": "search engine that the visit came from, such as `Google`",
+    "search_terms": "what was searched for, where the engine says it; decoded, in small letters, words in braces for "
+    "what has the form of an identifier; `(none)` where it says nothing, as most do",
     "social_network": "social network, forum or messenger that the visit came from, such as `Mastodon`",
     "ai_service": "service that answers in its own words, or assistant, that the visit came from, such as `ChatGPT`",
     "complete": "`yes`: the whole file; `part`: a piece of it; by status (200, 206), and in tables of downloads by "
@@ -193,6 +195,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     "bytes": "bytes sent, summed, as the format logs them; a line without a size adds nothing",
 }
 """What each published column says: for docs/columns.md. Names are those of `KEY_TYPES` and `MEASURES`, and ``date``."""
+
+NOBODY: Final = 0
+"""The visitor token of a request that is not among the visitors: it counts as a request, and its client as a client."""
 
 OTHER: Final = "(other)"
 NONE: Final = "(none)"

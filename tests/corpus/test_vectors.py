@@ -23,6 +23,8 @@ GOOD = {
 
 def good(case: dict[str, Any]) -> bytes:
     """A good line in the format of a case."""
+    if "neighbour" in case:
+        return str(case["neighbour"]).encode()
     prefixes = {
         "syslog:combined": b"May  7 10:05:04 web-1 nginx[1]: ",
         "cri:combined": b"2026-05-17T10:05:03.1Z stdout F ",

@@ -54,7 +54,7 @@ def test_audience() -> None:
     assert plan.fields == (
         "time", "remote_addr", "host", "method", "path", "status", "bytes_sent", "referer_host", "user_agent",
     )  # fmt: skip
-    assert set(plan.columns) == set(KEY_TYPES) - LOOKED_UP - {"referrer", "referrer_origin"}
+    assert set(plan.columns) == set(KEY_TYPES) - LOOKED_UP - {"referrer", "referrer_origin", "search_terms"}
     assert (plan.ipv4_prefix, plan.ipv6_prefix, plan.zone.key) == (16, 32, "Europe/Riga")
 
 
@@ -118,7 +118,7 @@ def test_deny_by_default(fields: dict[str, str], visitor: list[str]) -> None:
         assert set(YIELDS[column]) <= named
     parsed = {"referer" if name == "referer_host" else name for name in plan.fields}
     assert named <= parsed <= named | {"time", "remote_addr"} | set(visitor)
-    assert ("referer" in plan.fields) == (fields.get("referer") in {"origin", "path"})
+    assert ("referer" in plan.fields) == (fields.get("referer") in {"origin", "path", "terms"})
     assert list(plan.fields) == [name for name in PARSED.names if name in plan.fields]
 
 

@@ -22,7 +22,7 @@ from logblur.aggregate.nested import by_agent, withheld
 from logblur.aggregate.partials import SEEDS, lists
 from logblur.jit import Codes, Ints
 from logblur.policy.plan import TablePlan, of_files
-from logblur.schema import OTHER, Partial, key_type
+from logblur.schema import NOBODY, OTHER, Partial, key_type
 
 Flags = npt.NDArray[np.bool_]
 _AGENTS: Final = ("human", "bot")
@@ -86,12 +86,13 @@ def release(partial: Partial, tables: Sequence[TablePlan]) -> dict[str, Released
 
 @dataclass(frozen=True, slots=True, eq=False)
 class People:
-    """By person: the visitor and the client, as numbers below ``visitors`` and ``clients``."""
+    """By person: the visitor and the client, as numbers below ``visitors`` and ``clients``; and who is no visitor."""
 
     visitor: Codes
     visitors: int
     client: Codes
     clients: int
+    nobody: Flags
 
     @classmethod
     def of(cls, people: pa.Table) -> People:
@@ -99,7 +100,15 @@ class People:
         visitor, client = (people.column(name).to_numpy() for name in ("visitor", "client"))
         visitors, distinct, _ = intern(visitor, np.zeros_like(visitor), SEEDS)
         clients = np.cumsum(np.append(False, client[1:] != client[:-1])[: len(client)], dtype=np.int32)
-        return cls(visitors, len(distinct), clients, int(clients.max(initial=-1)) + 1)
+        return cls(visitors, len(distinct), clients, int(clients.max(initial=-1)) + 1, visitor == NOBODY)
+
+    def visitors_of(self, lists: Lists) -> Ints:
+        """Return the distinct visitors of each group; the token that those share who are none is not one of them."""
+        found: Ints = count_distinct(lists.offsets, lists.members, self.visitor, self.visitors)
+        if self.nobody.any():
+            both = count_distinct(lists.offsets, lists.members, self.nobody.astype(np.int32), 2) == 2
+            found -= both | self.nobody[lists.members[lists.offsets[:-1]]]
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,7 +198,7 @@ class Rollup:
             name: self.groups.column(name).take(first) if place < cells.depth else others(name, len(which))
             for place, name in enumerate(self.table.by)
         }
-        visitors = count_distinct(cells.lists.offsets, cells.lists.members, self.people.visitor, self.people.visitors)
+        visitors = self.people.visitors_of(cells.lists)
         return pa.table(
             keys
             | {

@@ -43,6 +43,7 @@ BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
     "status": {"keep": "status as logged", "class": "class of the status, such as 4xx"},
     "bytes_sent": {"keep": "size, summed"},
     "referer": {
+        "terms": "as domain, and what was searched for where the engine says it, swept",
         "path": "site and path, variable parts replaced, without its query",
         "origin": "site: scheme and host",
         "domain": "registrable domain, and search engine, social network or answering service",
@@ -230,6 +231,8 @@ def restrictions(plan: Plan) -> tuple[str, ...]:
         for name in dict.fromkeys((*Fields.model_fields, *plan.methods))
         if _field(name, restricted, None).becomes != _field(name, plan, None).becomes
     ]
+    if not signals.visitors:
+        differs.append("not among the visitors")
     return (f"A request is restricted where {' or '.join(when)}. Of such requests less is kept. {'; '.join(differs)}.",)
 
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from logblur.periods import Period
 
 Method = Literal[
-    "keep", "pseudonym", "hour", "day", "truncate", "asn", "country", "template", "path", "origin", "domain", "family",
-    "class", "drop",
+    "keep", "pseudonym", "hour", "day", "truncate", "asn", "country", "template", "terms", "path", "origin", "domain",
+    "family", "class", "drop",
 ]  # fmt: skip
 """How a field is treated; of two that one field can have, the later keeps less. A field not named is dropped."""
 
@@ -40,11 +40,13 @@ class Signals:
     Attributes:
         consent: A request is, where this names fields and none of them holds one of its values.
         objection: It is, where one of these fields holds one of its values, whatever else it says.
+        visitors: Whether restricted requests are among the visitors that are counted.
         methods, columns, ipv4_prefix, ipv6_prefix, query: Of restricted requests, as in `Plan`.
     """
 
     consent: Conditions
     objection: Conditions
+    visitors: bool
     methods: Mapping[str, Method]
     columns: tuple[str, ...]
     ipv4_prefix: int
@@ -139,8 +141,8 @@ class Plan:
         name: The policy's name.
         digest: SHA-256 in hex over everything that decides what is published.
         methods: For each named field (`schema.PARSED` names; never `referer_host`) its method; absent means drop.
-        fields: The Parsed columns that a run needs (`schema.PARSED` names; ``referer_host`` where `referer` is
-            a domain; those of ``visitor_from`` too, even where the field is dropped).
+        fields: The Parsed columns that a run needs (`schema.PARSED` names; ``referer_host`` for `referer`,
+            and `referer` itself where search terms stay; those of ``visitor_from`` too, even where it is dropped).
         columns: Key columns and ``scan`` columns that the policy yields, names in `schema.KEY_TYPES`, then its own.
         tables: The tables, in the policy's order.
         client: Where the client's address stands; everything said of ``remote_addr`` is about that address.

@@ -18,6 +18,8 @@ from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
 _AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
 
+_REFERRER: Final[Mapping[str, tuple[Method, ...]]] = {"referer": ("domain", "origin", "path", "terms")}
+
 YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
     "hour": {"time": ("hour", "keep")},
     "site": {"host": ("keep",)},
@@ -33,10 +35,11 @@ YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
     "browser_major": _AGENT,
     "bot": _AGENT,
     "bot_class": _AGENT,
-    "referrer_domain": {"referer": ("domain", "origin", "path")},
-    "search_engine": {"referer": ("domain", "origin", "path")},
-    "social_network": {"referer": ("domain", "origin", "path")},
-    "ai_service": {"referer": ("domain", "origin", "path")},
+    "referrer_domain": _REFERRER,
+    "search_engine": _REFERRER,
+    "search_terms": {"referer": ("terms",)},
+    "social_network": _REFERRER,
+    "ai_service": _REFERRER,
     "complete": {"status": ("keep",), "bytes_sent": ("keep",)},
     "referrer_origin": {"referer": ("origin", "path")},
     "referrer": {"referer": ("path",)},
@@ -187,6 +190,7 @@ def _signals(policy: Policy, rules: Mapping[str, AnyRule], dimensions: Sequence[
     return Signals(
         tuple(sorted(policy.signals.consent.items())),
         tuple(sorted(policy.signals.objection.items())),
+        policy.signals.visitors and policy.legal_basis != "consent",
         {name: method for name, method in methods.items() if method != "drop"},
         _columns(methods, dimensions, _databases(kept)),
         *_prefixes(kept),
@@ -235,7 +239,7 @@ def _check(
 def _parsed(methods: Mapping[str, Method], also: Iterable[str], signals: Signals | None) -> tuple[str, ...]:
     """Return the columns that a run reads, in the schema's order, then those that are in no schema."""
     named = {"referer_host" if name == "referer" else name for name, method in methods.items() if method != "drop"}
-    named |= {"referer"} if methods.get("referer") in {"origin", "path"} else set()
+    named |= {"referer"} if methods.get("referer") in {"origin", "path", "terms"} else set()
     wanted = named | {"time", "remote_addr"} | set(also) | set(signals.fields if signals else ())
     return tuple(name for name in PARSED.names if name in wanted) + tuple(sorted(wanted.difference(PARSED.names)))
 

@@ -216,6 +216,12 @@ class Domain(Rule):
     method: Literal["domain"]
 
 
+class Terms(Rule):
+    """A referrer by its registrable domain and, where a search engine says it, what was searched for, swept."""
+
+    method: Literal["terms"]
+
+
 class Family(Rule):
     """A user agent by its families: browser, system, device, bot."""
 
@@ -226,7 +232,21 @@ OWN: Final = re.compile(r"(?:http|sent_http|cookie|env|note)_[a-z0-9_]{1,80}")
 """Names of fields that only some servers log: headers, cookies, variables, notes (`schema.column`)."""
 
 AnyRule = (
-    Drop | Keep | Truncate | Asn | Country | Page | Origin | Pseudonym | Hour | Day | Template | Class | Domain | Family
+    Drop
+    | Keep
+    | Truncate
+    | Asn
+    | Country
+    | Page
+    | Origin
+    | Pseudonym
+    | Hour
+    | Day
+    | Template
+    | Class
+    | Terms
+    | Domain
+    | Family
 )
 
 _Tagged = Field(discriminator="method")
@@ -245,7 +265,7 @@ class Fields(Model):
     path: Annotated[Template | Drop, _Tagged] | None = None
     status: Annotated[Keep | Class | Drop, _Tagged] | None = None
     bytes_sent: Annotated[Keep | Drop, _Tagged] | None = None
-    referer: Annotated[Page | Origin | Domain | Drop, _Tagged] | None = None
+    referer: Annotated[Terms | Page | Origin | Domain | Drop, _Tagged] | None = None
     user_agent: Annotated[Family | Drop, _Tagged] | None = None
     forwarded_for: Annotated[Pseudonym | Keep | Drop, _Tagged] | None = None
     cookies: Annotated[Pseudonym | Keep | Drop, _Tagged] | None = None

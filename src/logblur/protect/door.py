@@ -31,10 +31,10 @@ from logblur.protect.hosts import sites
 from logblur.protect.pages import written
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
-from logblur.protect.queries import kept_parameters
+from logblur.protect.queries import kept_parameters, search_terms
 from logblur.protect.referrers import origins, pages
 from logblur.protect.signals import restricted
-from logblur.schema import NONE, PARSED, UNUSUAL, Protected
+from logblur.schema import NOBODY, NONE, PARSED, UNUSUAL, Protected
 
 TokenKeys = Callable[[date], bytes]
 """The 16 bytes that key a day's tokens, or empty bytes for a day whose rows are to be left out."""
@@ -114,6 +114,8 @@ def protect(
     marked = restricted(texts, plan.signals, batch.num_rows) if plan.signals else None
     rows = _Rows(batch, plan, templates, coded, addresses, times, keys, marked)
     visitors, counted = _tokens(rows)
+    if plan.signals is not None and not plan.signals.visitors:
+        visitors[marked] = NOBODY
     out: dict[str, pa.Array] = {
         "date": pa.array(times.days),
         "universe": pa.array(_universes(rows)),
@@ -295,6 +297,8 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
         return _Coded(said.codes, made)
     if name == "path" and "path" in coded:
         return _paths(rows, plan)
+    if name == "search_terms" and "searched" in coded:
+        return _Coded(coded["searched"].codes, search_terms(coded["searched"].values, plan.identifiers))
     if name == "site":
         if "host" in coded:
             return _Coded(coded["host"].codes, sites(coded["host"].values))
