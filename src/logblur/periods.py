@@ -5,6 +5,7 @@ Everywhere else a period is known by its first day, and called a day.
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -29,6 +30,16 @@ class Period(StrEnum):
             return first.isoformat()
         year, week, _ = first.isocalendar()
         return f"{year:04}-W{week:02}"
+
+    @classmethod
+    def of_folder(cls, name: str) -> tuple[Period, date]:
+        """Return the period and its first day that `folder` gives this name; `ValueError` where it gives none."""
+        column, _, label = name.partition("=")
+        if column == "date" and re.fullmatch(r"\d{4}-\d\d-\d\d", label):
+            return cls.DAY, date.fromisoformat(label)
+        if column == "week" and re.fullmatch(r"\d{4}-W\d\d", label):
+            return cls.WEEK, date.fromisocalendar(int(label[:4]), int(label[-2:]), 1)
+        raise ValueError("no folder of a day or a week")
 
     def folder(self, first: date) -> str:
         """Return the name of its folder in OUT: ``date=2026-05-17``, ``week=2026-W20``."""

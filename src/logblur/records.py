@@ -19,7 +19,7 @@ from logblur.periods import Period
 from logblur.policy import Policy, load_policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import made_of, resolve
-from logblur.protect import RECORD_COLUMNS, Templates, protect
+from logblur.protect import Templates, protect, record_columns
 from logblur.schema import Parsed
 from logblur.sources.blocks import BlockReader, sample
 from logblur.sources.find import Log, find_logs
@@ -81,7 +81,7 @@ def scan(
 
 
 def _schema(plan: Plan) -> pl.Schema:
-    records = [name for name in RECORD_COLUMNS if plan.methods.get(name) in {"pseudonym", "keep"}]
+    records = record_columns(plan)
     kinds: dict[str, pl.DataType] = {"date": pl.Date()}
     for name in (*records, *plan.columns):
         kinds[name] = pl.Int8() if name == "hour" else pl.String()
@@ -92,9 +92,10 @@ def _schema(plan: Plan) -> pl.Schema:
 
 def _fields(wanted: Sequence[str], plan: Plan) -> set[str]:
     """Return the parsed columns that these columns are made of."""
-    fields = {"time"} | ({"bytes_sent"} if "bytes" in wanted else set()) | set(wanted) & set(RECORD_COLUMNS)
+    fields = {"time"} | ({"bytes_sent"} if "bytes" in wanted else set()) | set(wanted) & set(record_columns(plan))
     for name in set(wanted) & set(plan.columns):
-        fields |= {"referer_host" if field == "referer" else field for field in made_of(name, plan.dimensions)}
+        made = made_of(name, plan.dimensions)
+        fields |= {"referer_host" if field == "referer" else field for field in made} | set(made)
     fields |= {"query"} if "path" in fields else set()
     return (fields | (plan.signals.fields if plan.signals else set())) & set(plan.fields)
 

@@ -139,8 +139,8 @@ KEY_TYPES: Final[Mapping[str, pa.DataType]] = {
     **dict.fromkeys(
         (
             "site", "method", "status", "status_class", "path", "agent", "device", "os", "os_major", "browser",
-            "browser_major", "bot", "bot_class", "referrer_domain", "search_engine", "social_network",
-            "ai_service", "complete", "network",
+            "browser_major", "bot", "bot_class", "referrer_domain", "search_engine", "search_terms", "social_network",
+            "ai_service", "complete", "network", "referrer_origin", "referrer", "country", "asn",
         ),
         pa.string(),
     ),
@@ -178,17 +178,26 @@ MEANINGS: Final[Mapping[str, str]] = {
     "`feed`, `library`, `scanner`, `other`",
     "referrer_domain": "registrable domain of the referring page, such as `example.org`",
     "search_engine": "search engine that the visit came from, such as `Google`",
+    "search_terms": "what was searched for, where the engine says it; decoded, in small letters, words in braces for "
+    "what has the form of an identifier; `(none)` where it says nothing, as most do",
     "social_network": "social network, forum or messenger that the visit came from, such as `Mastodon`",
     "ai_service": "service that answers in its own words, or assistant, that the visit came from, such as `ChatGPT`",
     "complete": "`yes`: the whole file; `part`: a piece of it; by status (200, 206), and in tables of downloads by "
     "path also by size: what is smaller than the file's largest answer of the day is a part",
     "network": "network of the client by the policy's prefix, such as `192.0.0.0/16`; `(none)` where it is no address",
+    "referrer_origin": "site of the referring page, such as `https://www.example.org`; `(none)`: no site of the web",
+    "referrer": "referring page: its site and path, treated as `path` is, without query; `(none)`: no page of the web",
+    "country": "country of the client, such as `LV` (ISO 3166), by the database that is named; `(none)`: unknown",
+    "asn": "owner of the client's network by number, such as `AS1221`, by the database that is named; or `(none)`",
     "requests": "lines of the log",
     "downloads": "requests that brought a whole file, and for each visitor and file all pieces together as one",
     "visitors": "distinct visitors (by default address and user agent) of that day and row; at most one day long",
     "bytes": "bytes sent, summed, as the format logs them; a line without a size adds nothing",
 }
 """What each published column says: for docs/columns.md. Names are those of `KEY_TYPES` and `MEASURES`, and ``date``."""
+
+NOBODY: Final = 0
+"""The visitor token of a request that is not among the visitors: it counts as a request, and its client as a client."""
 
 OTHER: Final = "(other)"
 NONE: Final = "(none)"

@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 import logblur
+from logblur.formats.carriers import CARRIERS
+from logblur.formats.json import NAMED
 from logblur.policy import load_policy
 from logblur.policy.resolve import resolve
-from logblur.schema import KEY_TYPES, MEANINGS, MEASURES, UNIVERSES
+from logblur.schema import KEY_TYPES, MEANINGS, MEASURES, UNIVERSES, Reason
 
 PROJECT = Path(__file__).parents[2]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
@@ -138,6 +140,12 @@ def test_the_columns_are_fresh() -> None:
     assert make.PAGE.read_text(encoding="utf-8") == make.page(make.PAGE.read_text(encoding="utf-8"))
 
 
+def test_the_formats_are_fresh() -> None:
+    """docs/formats.md lists names and fields as the code has them; ``python docs/make_formats.py`` writes it anew."""
+    make = script("make_formats")
+    assert make.PAGE.read_text(encoding="utf-8") == make.page(make.PAGE.read_text(encoding="utf-8"))
+
+
 def test_every_column_and_universe_has_a_meaning() -> None:
     """No column or universe that a policy can name lacks its line."""
     assert list(MEANINGS) == ["date", *KEY_TYPES, *MEASURES]
@@ -208,6 +216,13 @@ def test_named_tests_exist(page: Path) -> None:
         assert (PROJECT / file).exists(), file
         if name:
             assert f"def {name}(" in (PROJECT / file).read_text(encoding="utf-8"), f"{file}::{name}"
+
+
+def test_the_page_on_input_is_complete() -> None:
+    """It names every reason for which a line is refused, every carrier, and every JSON format."""
+    page = (PROJECT / "docs" / "input.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([^`\n]+)`", page))
+    assert {*CARRIERS, *NAMED, *(reason.text for reason in Reason)} <= named
 
 
 def test_anonymous_is_never_claimed() -> None:

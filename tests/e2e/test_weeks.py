@@ -15,8 +15,11 @@ import logblur
 from logblur.cli import main
 from logblur.errors import PolicyError
 from logblur.periods import Period
-from logblur.pipeline import seal
+from logblur.pipeline import purge, seal
 from logblur.policy import Policy, load_policy
+from logblur.policy.model import Duration
+from logblur.privacy.audit import audit
+from logblur.privacy.report import Verdict
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 NEW_YEAR = datetime(2026, 1, 1, 12, tzinfo=UTC)  # a Thursday of week 1, which began in 2025
@@ -43,6 +46,15 @@ def test_weeks_are_those_of_the_standard_library(day: date) -> None:
     assert first <= day < Period.WEEK.after(first) == first + timedelta(7)
     assert Period.WEEK.first(first) == first
     assert (Period.DAY.first(day), Period.DAY.label(day)) == (day, day.isoformat())
+    assert Period.of_folder(Period.WEEK.folder(first)) == (Period.WEEK, first)
+    assert Period.of_folder(Period.DAY.folder(day)) == (Period.DAY, day)
+
+
+@pytest.mark.parametrize("name", ["", "date=", "week=2026-W54", "week=2026-W00", "date=2026-W01", "day=2026-01-01"])
+def test_other_folders_are_no_periods(name: str) -> None:
+    """What is no name of a day or a week is refused."""
+    with pytest.raises(ValueError):
+        Period.of_folder(name)
 
 
 def test_a_week_is_counted_as_one(weekly: Policy, tmp_path: Path) -> None:
@@ -106,3 +118,26 @@ def test_single_lines_keep_their_day(weekly: Policy, tmp_path: Path) -> None:
     """Records say the day of each line, whatever the tables count by."""
     log = write_log(tmp_path / "log", NEW_YEAR, clients=range(1))
     assert logblur.scan(log, policy=weekly).collect()["date"].to_list() == [date(2026, 1, 1)]
+
+
+def test_a_week_past_its_retention_goes(weekly: Policy, tmp_path: Path) -> None:
+    """A week is kept for the retention from its end on, then its files, its key and its entry are gone."""
+    out, state = tmp_path / "out", tmp_path / "state"
+    short = weekly.model_copy(update={"retention": Duration(10, "day")})
+    logblur.run(write_log(tmp_path / "1", NEW_YEAR), out, state=state, policy=short, clock=lambda: NEW_YEAR)
+    purge(out, state=state, clock=lambda: datetime(2026, 1, 14, 12, tzinfo=UTC))
+    assert len(list(out.glob("*/week=2026-W01/*.parquet"))) == 9
+    purge(out, state=state, clock=lambda: datetime(2026, 1, 15, 12, tzinfo=UTC))
+    assert list(out.rglob("*.parquet")) == list((state / "keys").iterdir()) == []
+    assert json.loads((out / "_logblur" / "manifest.json").read_text())["purged"] == ["2026-W01"]
+
+
+def test_an_audit_knows_weeks(weekly: Policy, tmp_path: Path) -> None:
+    """An audit holds weeks against policy and state as it does days."""
+    out, state = tmp_path / "out", tmp_path / "state"
+    logblur.run(write_log(tmp_path / "1", datetime.now(UTC)), out, state=state, policy=weekly)
+    report = audit(out, policy=weekly, promised=True, state=state)
+    assert {result.name: result.verdict for result in report.results} == {
+        **dict.fromkeys(("search of the output", "search of the state", "kept versions"), Verdict.NOT_RUN),
+        **dict.fromkeys(("thresholds", "subtraction", "contract", "state"), Verdict.PASSED),
+    }

@@ -27,7 +27,7 @@ PIECES = [
     b"200", b"404", b"099", b"1000", b"20x", b"0", b"1234567890123", b"12345678901234", b"12345678", b"123456789",
     b'"https://www.google.com/search?q=a"', b'"//x/y"', b'"android-app://com.example/"', b'"http:/x"', b'"://x"',
     b'"Mozilla/5.0 (X11; Linux x86_64)"', b'"Mozilla/5.0 \\"quoted\\" \\\\"',
-    b"\x00", b"\r", b"\t", b"  ", b"#", b"a" * 70,
+    b"\x00", b"\xef\xbb\xbf", b"\xef\xbb", b"\r", b"\t", b"  ", b"#", b"a" * 70,
 ]  # fmt: skip
 
 ADDRESSES = ["192.0.2.7", "2001:db8::1", "::ffff:192.0.2.7", "host.example.com", "-"]
@@ -97,7 +97,10 @@ DELIMITED = sorted(name for name in NAMED if not resolve_format(name).keys)
 FORMATS = st.sampled_from(DELIMITED)
 
 
-METHODS = {name: [*rules_of(name), None] for name in Fields.model_fields}
+METHODS = {
+    name: [*(method for method in rules_of(name) if method not in {"country", "asn"}), None]
+    for name in Fields.model_fields
+}
 EXTRA: dict[str, dict[str, Any]] = {
     "truncate": {"ipv4_prefix": 16, "ipv6_prefix": 32},
     "keep": {"reason": "why not"},

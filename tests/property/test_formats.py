@@ -174,6 +174,8 @@ COMPILED = [
     '%v:%p %a %l %u %t "%m %U%q %H" %>s %B %I %O %D "%{X-Forwarded-For}i" "%{Cookie}i" "%{Sec-GPC}i" %{X}o %{ms}T',
     '%{%Y-%m-%d %T}t.%{usec_frac}t %{%z}t %h "%r" %s %b %T %{VAR}e %{note}n %{c}C',
     "%{msec}t %h %>s",
+    '%h %{%a %b %e %H:%M:%S %Y}t %>s "%r"',
+    "%{%Y-%m-%d %T %z}t %h %>s",
     "%{begin:%d %b %y %H:%M:%S}t|%h|%s|%{us}T|%X",
     """log_format main '$remote_addr [$time_iso8601] "$request" $status $body_bytes_sent '
        '"$http_cookie" $request_time';""",

@@ -76,7 +76,7 @@ def lines(draw):
             draw(st.sampled_from([b'"t"', b'"uri"', b'"a"'])),
         )
     line = (
-        draw(st.sampled_from([b"", b"", b"caddy | ", b" ", b"x", b"#"]))
+        draw(st.sampled_from([b"", b"", b"caddy | ", b" ", b"x", b"#", b"\xef\xbb\xbf#", b"\0\0"]))
         + line
         + draw(st.sampled_from([b"", b"\r", b" ", b"x"]))
     )

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logblur.aggregate import aggregate, merge, release
-from logblur.policy.plan import TablePlan
+from logblur.aggregate import aggregate, merge, merge_in_ranges, release
+from logblur.policy.plan import Plan, TablePlan
 from logblur.schema import Partial, Protected
 from tests.plans import plan_of
 
@@ -51,12 +51,13 @@ def protected(rows: Sequence[Row], shuffled: Sequence[str] = ()) -> Protected:
         values = list(dict.fromkeys([*(shuffled if name == "path" else ()), *columns[name].to_pylist()]))
         codes = pa.array([values.index(value) for value in columns[name].to_pylist()], pa.int32())
         columns[name] = pa.DictionaryArray.from_arrays(codes, pa.array(values, pa.string()))
+    columns["agent"] = pa.array(["human" if row[1] else "bot" for row in rows], pa.string()).dictionary_encode()
     return Protected(pa.RecordBatch.from_pydict(columns), 0)
 
 
-def one(rows: Sequence[Row], shuffled: Sequence[str] = ()) -> Partial:
+def one(rows: Sequence[Row], shuffled: Sequence[str] = (), plan: Plan = PLAN) -> Partial:
     """The partial of rows of one day."""
-    (partial,) = aggregate(protected(rows, shuffled), PLAN)
+    (partial,) = aggregate(protected(rows, shuffled), plan)
     return partial
 
 
@@ -92,6 +93,58 @@ def test_any_split(data: st.DataObject, rows: list[Row]) -> None:
     released = release(merge(grouped), TABLES)
     expected = release(whole, TABLES)
     assert all(expected[name].rows.equals(released[name].rows) for name in expected)
+
+
+KEYS = [
+    ("path",),
+    ("site", "path"),
+    ("hour", "agent", "method"),
+    ("hour", "agent"),
+    ("path", "hour"),
+    ("agent", "path"),
+]
+
+
+class Waiting:
+    """Ranges in memory."""
+
+    def __init__(self) -> None:
+        self.parts: dict[int, list[Partial]] = {}
+
+    def put(self, number: int, partial: Partial) -> None:
+        """Keep one."""
+        self.parts.setdefault(number, []).append(partial)
+
+    def take(self, number: int) -> list[Partial]:
+        """Give them back."""
+        return self.parts.pop(number)
+
+
+CUTS = st.tuples(
+    st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True), st.integers(2, 4), st.sampled_from([0.6, 1.0])
+)
+
+
+@settings(deadline=None)  # kernels compile on their first call
+@given(st.data(), st.lists(ONE_DAY, min_size=1, max_size=60), CUTS, st.integers(1, 5))
+def test_in_ranges(
+    data: st.DataObject, rows: list[Row], made: tuple[list[tuple[str, ...]], int, float], ranges: int
+) -> None:
+    """Merged range by range, what is too small rolled up at once, the same is released, whatever is cut where."""
+    keys, k, share = made
+    tables = tuple(TablePlan("_".join(by), "all", by, MEASURES, k, share) for by in keys)
+    plan = plan_of(*tables)
+    owners = data.draw(st.lists(st.integers(0, 4), min_size=len(rows), max_size=len(rows)))
+    parts = [[row for row, own in zip(rows, owners, strict=True) if own == owner] for owner in sorted(set(owners))]
+    partials = [one(part, plan=plan) for part in parts]
+    expected = release(merge(partials), tables)
+    spill = Waiting()
+    released = release(merge_in_ranges(lambda: iter(partials), tables, ranges, spill), tables)
+    assert not spill.parts
+    for name, whole in expected.items():
+        found = released[name]
+        assert whole.rows.equals(found.rows), name
+        assert (whole.requests, whole.rolled_up, whole.clients) == (found.requests, found.rolled_up, found.clients)
 
 
 @settings(deadline=None)  # kernels compile on their first call
@@ -138,3 +191,5 @@ def test_other_days_and_tables_are_refused() -> None:
     for wrong in ([], [partial, one([(19001, *row[1:])])], [partial, other_tables]):
         with pytest.raises(ValueError, match="one day"):
             merge(wrong)
+    with pytest.raises(ValueError, match="nothing to merge"):
+        merge_in_ranges(lambda: iter(()), TABLES, 2, Waiting())

@@ -77,6 +77,19 @@ def with_requests(requests: int) -> Callable[[pa.Table], pa.Table]:
     return how
 
 
+def test_weeks_are_counted_as_days_are(log: Path, tmp_path: Path) -> None:
+    """An output by weeks has a table for each, recounted from the raw log; its state is due a week later."""
+    policy = decode(builtin_text("audience").replace("[input]", 'period = "week"\n[input]', 1).encode())
+    plan = resolve(policy)
+    logblur.run(log, tmp_path / "out", policy=policy, state=tmp_path / "state")
+    found, rows = versions(tmp_path / "out"), protected_rows([str(log)], plan)
+    assert {table.day for table in found[0].tables} == {date(2026, 5, 11)}
+    assert not found[0].strays
+    assert thresholds(found, plan, rows).figures["counted"] > 5
+    assert subtraction(found, plan, rows).verdict is Verdict.PASSED
+    assert contract(found, policy, plan, today=date(2026, 6, 1)).verdict is Verdict.PASSED
+
+
 # Thresholds
 
 

@@ -31,6 +31,15 @@ PREFIXES = {
 }
 
 
+WRAPPED = {
+    "docker": lambda line: json.dumps({"log": f"{line}\n", "stream": "stdout", "time": "2026-05-17T10:05:04.1Z"},
+                                      separators=(",", ":")).replace("&", "\\u0026"),
+    "quoted": lambda line: '"' + line.replace('"', '""') + '"',
+    "quoted_escaped": lambda line: '"' + line.replace('"', '\\"') + '"',
+    "quoted_bare": lambda line: f'"{line}"',
+}  # fmt: skip
+
+
 def rows(form, log):
     """Rows of a log, by the kernel; the reference says the same."""
     block = Block.of(log)
@@ -43,7 +52,7 @@ def rows(form, log):
 
 def test_every_carrier_has_a_sample() -> None:
     """No carrier goes untested."""
-    assert PREFIXES.keys() == CARRIERS.keys()
+    assert PREFIXES.keys() | WRAPPED.keys() == CARRIERS.keys()
 
 
 @pytest.mark.parametrize("name", PREFIXES)
@@ -56,6 +65,22 @@ def test_a_carried_line_is_the_line(name: str) -> None:
     assert rows(resolve_format(f"{name}:combined"), carried) == expected
     told = choose(carried, "auto")
     assert told.name == f"{name}:combined"
+    assert rows(told, carried) == expected
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+@pytest.mark.parametrize("format_", ["common", "combined"])
+def test_a_wrapped_line_is_the_line(name: str, format_: str) -> None:
+    """With a carrier around it, which writes its quotes otherwise, a line yields what it yields without."""
+    line = '192.0.2.%d - - [17/May/2026:10:05:03 +0200] "GET /a?b=1&c=%d HTTP/1.1" 200 5'
+    line += ' "https://a.example/" "x (y; z)"' if format_ == "combined" else ""
+    bare = [line % (k, k) for k in range(1, 9)]
+    carried = "".join(WRAPPED[name](x) + "\n" for x in bare).encode()
+    expected = rows(resolve_format(format_), "\n".join(bare).encode())
+    assert len(expected) == 8
+    assert rows(resolve_format(f"{name}:{format_}"), carried) == expected
+    told = choose(carried, "auto")
+    assert told.name == f"{name}:{format_}"
     assert rows(told, carried) == expected
 
 

@@ -99,6 +99,22 @@ def test_a_signal_that_was_swallowed_comes_again(number: int, code: int, capsys:
     assert capsys.readouterr().err in ("logblur: interrupted\n", "logblur: terminated\n")
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_a_signal_breaks_is_no_bug(number: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a library turns the signal into an exception of its own, the command was stopped all the same."""
+
+    @click.command()
+    def wait() -> None:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+        except BaseException:
+            raise RuntimeError("a half-done import") from None
+
+    assert ended(wait, []) == code
+    assert capsys.readouterr().err in ("logblur: interrupted\n", "logblur: terminated\n")
+
+
 def test_words_cannot_command_a_terminal() -> None:
     """Escape sequences, changes of writing direction and bytes that are no text become visible."""
     assert printable("a\x1b[2Jb\n") == r"a\x1b[2Jb\x0a"
@@ -176,6 +192,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_run_hands_its_options_to_the_library(calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     """Options of `run` arrive at the library call as they are; without a terminal there is no progress bar."""
     words = ["run", "a", "-", "-o", "out", "-p", "strict", "--state", "s", "--workers", "2", "--format", "common"]
+    words += ["--max-state", "3"]
     assert main(words) == 0
     assert main(["run", "a", "-o", "out", "--quiet"]) == 0
     given_options = {
@@ -183,11 +200,12 @@ def test_run_hands_its_options_to_the_library(calls: list[Any], capsys: pytest.C
         "state": "s",
         "workers": 2,
         "format": "common",
+        "max_state_bytes": 3_000_000,
         "on_progress": None,
         "on_notice": say,
     }
     defaults = {"policy": load_policy("audience"), "state": None, "workers": None, "format": None, "on_progress": None}
-    defaults |= {"on_notice": None}  # quiet
+    defaults |= {"max_state_bytes": None, "on_notice": None}  # quiet
     assert calls == [(("a", "-"), "out", given_options), (("a",), "out", defaults)]
     out, err = capsys.readouterr()
     assert out == ""

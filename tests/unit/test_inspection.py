@@ -46,3 +46,13 @@ def test_no_value_is_told(log: Path, capsys: pytest.CaptureFixture[str]) -> None
     out = capsys.readouterr().out
     assert json.loads(out.splitlines()[-1])["held"]
     assert not [secret for secret in SECRETS if secret in out]
+
+
+def test_a_sample_shows_shapes_and_no_value(log: Path) -> None:
+    """The columns of a line as they are read, every letter and digit masked; the JSON has none."""
+    found = inspect(str(log))
+    assert found.sample["remote_addr"] == "999.9.9.99"
+    assert found.sample["query"] == "xxxx=xxxx.xxxxxx%99xxxxxxx.xxx"
+    assert found.sample["time"].startswith("9999-99-99")
+    assert "sample" not in found.to_json()
+    assert not any(secret in repr(found.sample) for secret in SECRETS)

@@ -106,9 +106,10 @@ def test_a_policy_takes_a_mapping_as_its_format() -> None:
     """A table of column to path under ``[input] format`` is the text that `read_mapping` reads."""
     policy = decode(POLICY.format('format = { time = "ts", host = ["a.b", "c"] }').encode())
     assert read_mapping(policy.input.format).keys == (("ts",), ("a.b", "c"))
-    with pytest.raises(PolicyError) as caught:
-        decode(POLICY.format("format = { time = 5 }").encode())
-    assert caught.value.path == "input.format"
+    for wrong in ("{ time = 5 }", "{ time = 't', host = 't' }", "{ host = 'h' }"):
+        with pytest.raises(PolicyError) as caught:
+            decode(POLICY.format(f"format = {wrong}").encode())
+        assert caught.value.path == "input.format"
 
 
 @pytest.mark.parametrize("bytes_", [1023, 1 << 21])

@@ -62,7 +62,7 @@ def column(*texts: str | None) -> pa.DictionaryArray:
 
 def signals(consent: Any = (), objection: Any = ()) -> Signals:
     """Return conditions alone."""
-    return Signals(consent, objection, {}, (), 0, 0, ())
+    return Signals(consent, objection, True, {}, (), 0, 0, ())
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,7 @@ def lines() -> Iterator[str]:
 
 def rows(tmp_path: Path, said: Any) -> list[dict[str, Any]]:
     """Return the published rows."""
+    tmp_path.mkdir(exist_ok=True)
     log = tmp_path / "access.log"
     log.write_text("".join(lines()))
     logblur.run(log, tmp_path / "out", policy=said, state=tmp_path / "state")
@@ -140,6 +141,15 @@ def test_what_rests_on_consent_is_dropped_without_it(tmp_path: Path) -> None:
     assert [(r["path"], r["requests"]) for r in found] == [("(none)", 3), ("/page", 3)]
     none = found[0]
     assert (none["network"], none["browser"], none["status"]) == ("(none)", "(none)", "(none)")
+
+
+def test_restricted_requests_can_be_no_visitors(tmp_path: Path) -> None:
+    """They count as requests, and their clients as clients, but not as visitors; under consent they never do."""
+    said = policy(OBJECT + "visitors = false\n")
+    assert "not among the visitors" in explain(said, resolve(said)).signals[0]
+    assert [(r["requests"], r["visitors"]) for r in rows(tmp_path, said)] == [(6, 3)]
+    found = rows(tmp_path / "consent", policy(CONSENT, '"consent"'))
+    assert [(r["path"], r["requests"], r["visitors"]) for r in found] == [("(none)", 3, 0), ("/page", 3, 3)]
 
 
 def test_the_check_above_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.property.strategies import policies
 
 from logblur.cli import main
+from logblur.periods import Period
 from logblur.policy import Policy, load_policy
 from logblur.policy.gaps import gaps
 from logblur.policy.load import BUILT_IN, decode
@@ -159,6 +160,18 @@ def test_each_line_cites_a_key_or_is_a_gap(name: str, kind: Kind, language: Lang
         }
     else:
         assert {key for key in missing if key.startswith("balancing")} == marked - {"balancing.conclusion"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_weeks_are_said(language: Language) -> None:
+    """Where a policy counts by weeks, notice and record say what a day means in them; elsewhere they do not."""
+    policy = load_policy("audience")
+    weekly = policy.model_copy(update={"period": Period.WEEK})
+    for kind in ("notice", "record"):
+        more = {item.text for item in items(write(kind, weekly, language))} - {
+            item.text for item in items(write(kind, policy, language))
+        }
+        assert [text for text in more if phrases(language).say("weeks", "period").text == text]
 
 
 def test_words_that_are_lacking_in_a_language_are_a_gap() -> None:

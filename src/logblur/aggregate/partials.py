@@ -38,7 +38,7 @@ SEEDS: Final[Words] = np.frombuffer(secrets.token_bytes(16), np.uint64) | np.uin
 """Of the hash tables of this process. No result depends on them."""
 
 _EPOCH = date(1970, 1, 1)
-_HOURS = pa.array(range(24), pa.int8())
+_HOURS = pa.array([*range(24), None], pa.int8())  # sorted: what is rolled up comes last
 
 
 def aggregate(protected: Protected, plan: Plan) -> list[Partial]:
@@ -112,6 +112,13 @@ def lists(table: pa.Table) -> Lists:
     return Lists(offsets, *(child.to_numpy() for child in people.flatten().flatten()))
 
 
+def people_of(found: Lists) -> pa.ListArray:
+    """Return lists as the ``people`` of a partial's table."""
+    columns = [pa.array(found.members), pa.array(found.requests), pa.array(found.bytes)]
+    people = pa.StructArray.from_arrays(columns, fields=list(PERSON))
+    return pa.ListArray.from_arrays(pa.array(found.offsets, pa.int32()), people)
+
+
 def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return a column as one array, without a copy where it is one already."""
     if isinstance(column, pa.ChunkedArray):
@@ -139,7 +146,7 @@ class _Column:
     def of(cls, name: str, column: pa.Array | pa.ChunkedArray) -> _Column:
         column = whole(column)
         if name == "hour":  # its own code
-            column = pa.DictionaryArray.from_arrays(column.cast(pa.int32()), _HOURS)
+            column = pa.DictionaryArray.from_arrays(column.cast(pa.int32()).fill_null(24), _HOURS)
         elif not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         ranks = pc.rank(column.dictionary, tiebreaker="dense").to_numpy().astype(np.int32) - np.int32(1)
@@ -172,16 +179,22 @@ def _of_day(day: date, batch: pa.RecordBatch, columns: Mapping[str, _Column], ta
 def _of_two(a: Partial, b: Partial | None = None) -> Partial:
     if b is None:
         return a
-    client, visitor, parts, *maps = merge_people(_of_people(a.people), _of_people(b.people))
-    people = pa.table({"visitor": visitor, "client": client, "parts": parts})
-    return Partial(a.day, people, {name: _union(a.tables[name], b.tables[name], *maps) for name in a.tables})
+    people, *maps = unite(a.people, b.people)
+    return Partial(a.day, people, {name: union(a.tables[name], b.tables[name], *maps) for name in a.tables})
+
+
+def unite(a: pa.Table, b: pa.Table) -> tuple[pa.Table, Counts, Counts]:
+    """Return the people of two partials, and what number each of a, and each of b, has among them."""
+    client, visitor, parts, *maps = merge_people(_of_people(a), _of_people(b))
+    return pa.table({"visitor": visitor, "client": client, "parts": parts}), *maps
 
 
 def _of_people(people: pa.Table) -> tuple[Words, Words, Parts]:
     return tuple(people.column(name).to_numpy() for name in ("client", "visitor", "parts"))
 
 
-def _union(a: pa.Table, b: pa.Table, map_a: Counts, map_b: Counts) -> pa.Table:
+def union(a: pa.Table, b: pa.Table, map_a: Counts, map_b: Counts) -> pa.Table:
+    """Return two partials' groups of one table as one; the maps say what number a person of a, or of b, has in it."""
     joined = pa.concat_tables([a, b])
     rows = np.arange(joined.num_rows, dtype=np.int32)
     by = {name: _Column.of(name, joined.column(name)) for name in joined.column_names[:-3]}
@@ -243,14 +256,11 @@ def _totals(found: Lists) -> tuple[Ints, Ints]:
 def _table(by: Mapping[str, _Column], example: Codes, totals: tuple[Ints, Ints], found: Lists) -> pa.Table:
     """Return groups as a table of a partial; ``example`` is a row of each, by which its keys are looked up."""
     rows = pa.array(example)
-    people = pa.StructArray.from_arrays(
-        [pa.array(found.members), pa.array(found.requests), pa.array(found.bytes)], fields=list(PERSON)
-    )
     return pa.table(
         {name: column.values.take(rows).cast(key_type(name)) for name, column in by.items()}
         | {
             "requests": totals[0],
             "bytes": totals[1],
-            "people": pa.ListArray.from_arrays(pa.array(found.offsets, pa.int32()), people),
+            "people": people_of(found),
         }
     )

@@ -22,7 +22,7 @@ from logblur.aggregate.nested import by_agent, withheld
 from logblur.aggregate.partials import SEEDS, lists
 from logblur.jit import Codes, Ints
 from logblur.policy.plan import TablePlan, of_files
-from logblur.schema import OTHER, Partial, key_type
+from logblur.schema import NOBODY, OTHER, Partial, key_type
 
 Flags = npt.NDArray[np.bool_]
 _AGENTS: Final = ("human", "bot")
@@ -58,7 +58,7 @@ def release(partial: Partial, tables: Sequence[TablePlan]) -> dict[str, Released
     smallest remaining row (by clients, then keys), one at a time, until it may stay. Where it never may: no rows.
 
     Args:
-        partial: The whole day, merged; as `aggregate` and `merge` make it. No key of it is ``(other)``.
+        partial: The whole day, merged; as `merge` or `merge_in_ranges` make it.
         tables: All tables of the day's snapshot, each of them in ``partial``.
 
     Returns:
@@ -73,28 +73,42 @@ def release(partial: Partial, tables: Sequence[TablePlan]) -> dict[str, Released
         Linear in the (group, person) pairs for each level, and a sort of the published rows; no Python object per
         group or pair.
     """
-    visitor, client = (partial.people.column(name).to_numpy() for name in ("visitor", "client"))
-    visitors, distinct, _ = intern(visitor, np.zeros_like(visitor), SEEDS)
-    clients = np.cumsum(np.append(False, client[1:] != client[:-1])[: len(client)], dtype=np.int32)  # people are sorted
-    people = _People(visitors, len(distinct), clients, int(clients.max(initial=-1)) + 1)
-    rollups = {table.name: _Rollup(partial.tables[table.name], table, people) for table in tables}
+    people = People.of(partial.people)
+    rollups = {table.name: Rollup(partial.tables[table.name], table, people) for table in tables}
     released = {name: _release(rollup) for name, rollup in rollups.items()}
     shown = {name for name, found in released.items() if found.rows.num_rows}
     told = {"human", "bot"} if any(rollups[name].tells_agents for name in shown) else set()
     parts = partial.people.column("parts").to_numpy()
-    for name in withheld(tables, shown, told, clients, parts):
+    for name in withheld(tables, shown, told, people.client, parts):
         released[name] = replace(released[name], rows=released[name].rows.slice(0, 0), rolled_up=0)
     return released
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _People:
-    """By person: the visitor and the client, as numbers below ``visitors`` and ``clients``."""
+class People:
+    """By person: the visitor and the client, as numbers below ``visitors`` and ``clients``; and who is no visitor."""
 
     visitor: Codes
     visitors: int
     client: Codes
     clients: int
+    nobody: Flags
+
+    @classmethod
+    def of(cls, people: pa.Table) -> People:
+        """Number the visitors and clients of a partial's people, who are sorted by their client."""
+        visitor, client = (people.column(name).to_numpy() for name in ("visitor", "client"))
+        visitors, distinct, _ = intern(visitor, np.zeros_like(visitor), SEEDS)
+        clients = np.cumsum(np.append(False, client[1:] != client[:-1])[: len(client)], dtype=np.int32)
+        return cls(visitors, len(distinct), clients, int(clients.max(initial=-1)) + 1, visitor == NOBODY)
+
+    def visitors_of(self, lists: Lists) -> Ints:
+        """Return the distinct visitors of each group; the token that those share who are none is not one of them."""
+        found: Ints = count_distinct(lists.offsets, lists.members, self.visitor, self.visitors)
+        if self.nobody.any():
+            both = count_distinct(lists.offsets, lists.members, self.nobody.astype(np.int32), 2) == 2
+            found -= both | self.nobody[lists.members[lists.offsets[:-1]]]
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +133,7 @@ class _Cells:
     unfit: Flags
 
 
-class _Rollup:
+class Rollup:
     """The groups of one table of a day, on their way into rows.
 
     Attributes:
@@ -127,7 +141,7 @@ class _Rollup:
         first: By group, the first group of that row: its name.
     """
 
-    def __init__(self, groups: pa.Table, table: TablePlan, people: _People) -> None:
+    def __init__(self, groups: pa.Table, table: TablePlan, people: People) -> None:
         downloads: Ints | None = None
         if of_files(table.where, table.by):
             groups, downloads = judged(groups, table)
@@ -139,7 +153,9 @@ class _Rollup:
             self.downloads = self.lists._replace(requests=downloads.astype(np.uint32))
         self.requests, self.bytes = (groups.column(name).to_numpy() for name in ("requests", "bytes"))
         self.first = np.arange(groups.num_rows)
-        self.depth = np.full(groups.num_rows, len(table.by))
+        last = groups.column(table.by[-1])  # is rolled up in what `condense` made
+        rolled = pc.is_null(last) if table.by[-1] == "hour" else pc.equal(last, OTHER)
+        self.depth: Ints = len(table.by) - rolled.to_numpy().astype(np.int64)
         shown = (name in table.measures for name in ("requests", "bytes"))
         self.shares = [table.max_client_share if is_shown else 1.0 for is_shown in shown]
         # groups are sorted by their keys: a row of some depth begins where one of so many keys differs
@@ -179,10 +195,10 @@ class _Rollup:
         """Return some cells as rows, with what tells where they come from."""
         first = pa.array(cells.first[which])
         keys = {
-            name: self.groups.column(name).take(first) if place < cells.depth else _others(name, len(which))
+            name: self.groups.column(name).take(first) if place < cells.depth else others(name, len(which))
             for place, name in enumerate(self.table.by)
         }
-        visitors = count_distinct(cells.lists.offsets, cells.lists.members, self.people.visitor, self.people.visitors)
+        visitors = self.people.visitors_of(cells.lists)
         return pa.table(
             keys
             | {
@@ -219,7 +235,7 @@ class _Rollup:
         return int(np.count_nonzero(seen))
 
 
-def _release(rollup: _Rollup) -> Released:
+def _release(rollup: Rollup) -> Released:
     table, levels = rollup.table, []
     for depth in range(len(table.by), 0, -1):
         levels.append(cells := rollup.cells(depth))
@@ -236,7 +252,7 @@ def _release(rollup: _Rollup) -> Released:
     return Released(rows.select([*table.by, *table.measures]), int(rollup.requests.sum()), rolled_up, everyone)
 
 
-def _absorb(rollup: _Rollup, rows: pa.Table) -> pa.Table:
+def _absorb(rollup: Rollup, rows: pa.Table) -> pa.Table:
     """Return the rows without the smallest, as many as it takes for the leftover at the top to stay with them.
 
     No rows where all of them are not enough: then the table-day as a whole has too few clients, or one too large.
@@ -255,7 +271,7 @@ def _absorb(rollup: _Rollup, rows: pa.Table) -> pa.Table:
     return rows.slice(0, 0) if rollup.cells(0).unfit.any() else moved  # one client makes too many of the downloads
 
 
-def _hide(agent: str, rollup: _Rollup, rows: pa.Table) -> pa.Table:
+def _hide(agent: str, rollup: Rollup, rows: pa.Table) -> pa.Table:
     """Return rows that do not tell, beside the total of all bots, how the few of an agent that are rolled up are.
 
     Rows of one agent add up to its total but for those in which ``agent`` is ``(other)``. Where those hold clients of
@@ -269,7 +285,7 @@ def _hide(agent: str, rollup: _Rollup, rows: pa.Table) -> pa.Table:
     return _moved(rollup, rows, first, rollup.table.by.index("agent"))
 
 
-def _moved(rollup: _Rollup, rows: pa.Table, first: Ints, depth: int) -> pa.Table:
+def _moved(rollup: Rollup, rows: pa.Table, first: Ints, depth: int) -> pa.Table:
     """Return the rows after those named by their first groups have moved up to where ``depth`` keys are values."""
     moving = rollup.groups_of(first)
     stay = ~moving[rows.column("first").to_numpy()] & (rows.column("depth").to_numpy() != depth)
@@ -288,6 +304,7 @@ def _differs(column: pa.ChunkedArray) -> Flags:
     return np.append(np.zeros(min(len(column), 1), np.bool_), differs.to_numpy())
 
 
-def _others(name: str, count: int) -> pa.Array:
+def others(name: str, count: int) -> pa.Array:
+    """Return what a key column holds in rows that are rolled up beyond it."""
     kind = key_type(name)
     return pa.nulls(count, kind) if name == "hour" else pa.repeat(pa.scalar(OTHER, kind), count)

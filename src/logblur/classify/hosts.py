@@ -128,6 +128,13 @@ def describe(text: str) -> Host:
     return _said(f"{label}.{suffix}", _source(name, rest))
 
 
+def source_of(host: str) -> Source | None:
+    """Return what a host is in our table."""
+    name = clean(host)
+    suffix = _suffixes().publicsuffix(name) if name else None
+    return _source_of_host().get(name) if suffix is None else _source(name, name[: -len(suffix) - 1])
+
+
 def _said(domain: str, source: Source | None) -> Host:
     host = Host(domain, NONE, NONE, NONE)
     return host if source is None else host._replace(**{KINDS[source.kind]: source.name})

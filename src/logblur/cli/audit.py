@@ -20,15 +20,30 @@ if TYPE_CHECKING:
 @click.option("--raw", multiple=True, metavar="LOG", help="A raw log it was made of; a file, a folder or a glob.")
 @click.option("--state", metavar="DIR", help="The private folder; by default the one that belongs to PATH.")
 @policy_option
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=20.0,
+    show_default=True,
+    metavar="N",
+    help="How long hashes are tried on addresses that no raw log named.",
+)
 @click.option("--report", metavar="DIR", help="Write audit.json and audit.md there as well; never inside PATH.")
 @click.pass_context
 def audit(
-    context: click.Context, *, path: str, raw: tuple[str, ...], state: str | None, policy: str, report: str | None
+    context: click.Context,
+    *,
+    path: str,
+    raw: tuple[str, ...],
+    state: str | None,
+    policy: str,
+    seconds: float,
+    report: str | None,
 ) -> None:
     """Try to break an output: a published folder, or a Parquet, CSV, JSON or log file of any tool.
 
     Prints a table of tests with a verdict each. A test that lacks its input (raw logs, state, policy) is not run and
-    fails nothing. Ends with 6 when a test fails.
+    fails nothing; figures are for people to judge. Ends with 6 when a test fails.
     """
     from pathlib import Path
 
@@ -45,6 +60,7 @@ def audit(
         promised=context.get_parameter_source("policy") is click.core.ParameterSource.COMMANDLINE,
         raw=raw,
         state=None if state is None else Path(state),
+        seconds=seconds,
     )
     put(_rendered(found))
     if folder is not None:

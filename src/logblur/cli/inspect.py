@@ -41,6 +41,7 @@ def _lines(found: Inspection) -> list[str]:
         *(f"rejected  {count:,}: {reason}" for reason, count in found.rejects.items()),
         *([f"damage    {found.damage}"] if found.damage else []),
         *(f"guess     {share:.2%}: {name}" for name, share in found.ranking),
+        *(f"column    {name}: {shape}" for name, shape in found.sample.items()),
         *(
             f"data      {h.category}: {f'{h.kind} in ' if h.kind else ''}{h.field}, {h.lines:,} lines"
             for h in found.held

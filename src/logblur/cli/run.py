@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     "--state", metavar="DIR", help="The private folder of keys and partial counts; by default one for each OUT."
 )
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads that parse; by default one a core.")
+@click.option(
+    "--max-state",
+    type=click.IntRange(min=1),
+    metavar="MB",
+    help="End, with nothing more counted, before the counts of open days take more than this on disk.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems.")
 @click.pass_context
 def run(
@@ -36,6 +42,7 @@ def run(
     format_: str | None,
     state: str | None,
     workers: int | None,
+    max_state: int | None,
     quiet: bool,
 ) -> None:
     """Count what is new in the logs and publish the tables of the policy as Parquet.
@@ -56,6 +63,7 @@ def run(
             state=state,
             workers=workers,
             format=format_,
+            max_state_bytes=None if max_state is None else max_state * 1_000_000,
             on_progress=on_progress,
             on_notice=None if quiet else say,
         )

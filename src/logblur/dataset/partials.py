@@ -8,6 +8,7 @@ another plan, is refused like one whose bytes changed.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -103,6 +104,34 @@ def read_partial(path: Path, key: DayKey, *, plan_digest: str) -> Partial:
         tables[metadata.pop(_NAME)] = table.replace_schema_metadata(metadata or None)
     people = tables.pop(_PEOPLE)
     return Partial(key.day, people, {name.decode(): table for name, table in tables.items()})
+
+
+class Spill:
+    """Partials that wait on disk to be merged, by number; the ledger knows none, so that a killed run leaves orphans.
+
+    Args:
+        folder: The state's folder of partials.
+        key: The key of their day.
+        plan_digest: Of the Plan the day opened with.
+        keys: Gives nonces.
+    """
+
+    __slots__ = ("_folder", "_key", "_keys", "_names", "_plan_digest")
+
+    def __init__(self, folder: Path, key: DayKey, *, plan_digest: str, keys: KeySource) -> None:
+        self._folder, self._key, self._plan_digest, self._keys = folder, key, plan_digest, keys
+        self._names: dict[int, list[str]] = {}
+
+    def put(self, number: int, partial: Partial) -> None:
+        """Write a partial, encrypted."""
+        file = write_partial(self._folder, partial, self._key, plan_digest=self._plan_digest, keys=self._keys)
+        self._names.setdefault(number, []).append(file.name)
+
+    def take(self, number: int) -> Iterator[Partial]:
+        """Read the partials of a number back, in the order they came, and remove each."""
+        for name in self._names.pop(number, ()):
+            yield read_partial(self._folder / name, self._key, plan_digest=self._plan_digest)
+            (self._folder / name).unlink()
 
 
 def _append(sink: pa.BufferOutputStream, name: bytes, table: pa.Table) -> None:

@@ -89,6 +89,11 @@ class State:
         for name in self.ledger.partials(day):
             yield read_partial(self.partials / name, key, plan_digest=record.plan_digest)
 
+    def size(self, day: date | None = None) -> int:
+        """Return how many bytes the partials that count take on disk, of one day or all; a missing one takes none."""
+        paths = [self.partials / name for name in self.ledger.partials(day)]
+        return sum(path.stat().st_size for path in paths if path.exists())
+
     def key(self, record: DayRecord) -> DayKey:
         """Return the keys of an open day; KeyMaterialError where they are not those it opened with."""
         if record.sealed:

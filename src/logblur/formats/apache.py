@@ -22,7 +22,7 @@ _MODIFIERS: Final = re.compile(r"%(?:[!<>,]|\d+|\{(?P<argument>[^}]*)\})*")
 _LINE: Final = re.compile(r'\s*(?:LogFormat|CustomLog\s+(?:"[^"]*"|\S+))\s+"((?:[^"\\]|\\.)*)".*', re.IGNORECASE)
 """The whole line of the configuration."""
 
-_PLAIN: Final[Mapping[str, Field]] = {
+PLAIN: Final[Mapping[str, Field]] = {
     "h": Field("remote_addr", Kind.TEXT, listed=True),
     "a": Field("remote_addr", Kind.TEXT, listed=True),
     "u": Field("remote_user", Kind.TEXT),
@@ -94,7 +94,7 @@ def compile_log_format(text: str, *, name: str = "") -> Format:
             literal, at = literal + "%", at + 2
             continue
         field, end = _directive(text, at)
-        before, after = ("[", "]") if field is _PLAIN["t"] else ("", "")
+        before, after = ("[", "]") if field is PLAIN["t"] else ("", "")
         literal += before
         if fields and not literal:
             if fields[-1].name == "path" and field.name == "query":  # %U%q: the question mark tells them apart
@@ -137,8 +137,8 @@ def _directive(text: str, at: int) -> tuple[Field, int]:
     if letter in _NAMED and argument:
         column = header_column(argument, _NAMED[letter])
         return Field(column, Kind.TEXT, listed=column == "forwarded_for"), end
-    if letter in _PLAIN and not (argument and letter == "T"):
-        return _PLAIN[letter], end
+    if letter in PLAIN and not (argument and letter == "T"):
+        return PLAIN[letter], end
     if letter in _SKIPPED:
         return Field("", Kind.TEXT), end
     raise FormatError(

@@ -1,4 +1,4 @@
-r"""Carriers: what stands before the line of a log on its way through other programs, stepped over.
+r"""Carriers: what stands around the line of a log on its way through other programs, stepped over.
 
 ``syslog:combined`` is the format ``combined`` as it arrives in syslog. Before JSON lines no carrier needs to be named:
 whatever stands before the first brace is one. A carrier's time is not looked at, the line's own counts.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from logblur.errors import FormatError
-from logblur.formats import Field, Format, Kind
+from logblur.formats import Escape, Field, Format, Kind
 
 _SKIPPED: Final = Field("", Kind.TEXT)
 _PADDED: Final = Field("", Kind.TEXT, padded=True)
@@ -20,17 +20,23 @@ _PADDED: Final = Field("", Kind.TEXT, padded=True)
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """What a program writes before a line.
+    """What a program writes around a line.
 
     Attributes:
         source: The documentation it follows.
-        pattern: What it looks like.
-        parts: How to step over it: literals and, for what varies, fields.
+        pattern: What it looks like; the group ``line``, or what follows, is the line.
+        parts: How to step over what stands before: literals and, for what varies, fields.
+        behind: The same for what stands behind.
+        quote: How a quote within the line is written.
+        escape: How it escapes the line, whatever the server did.
     """
 
     source: str
     pattern: re.Pattern[bytes]
     parts: tuple[bytes | Field, ...]
+    behind: tuple[bytes | Field, ...] = ()
+    quote: bytes = b'"'
+    escape: Escape | None = None
 
 
 _DATE: Final = rb"[A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d"
@@ -89,6 +95,34 @@ CARRIERS: Final[Mapping[str, Carrier]] = {
         re.compile(rb"\[pod/[^\]\s]+\] "),
         (b"[pod/", _SKIPPED, b"] "),
     ),
+    "docker": Carrier(
+        "Docker's logging driver json-file",
+        re.compile(rb'\{"log":"(?P<line>[^"\\]*(?:\\.[^"\\]*)*)\\n","'),
+        (b'{"log":"',),
+        (b'\\n","', _SKIPPED),
+        quote=b'\\"',
+        escape=Escape.JSON,
+    ),
+    "quoted": Carrier(
+        "RFC 4180: a line as the one cell of a row, quotes in it doubled",
+        re.compile(rb'"(?P<line>[^"]*(?:""[^"]*)+)"\s*\Z'),
+        (b'"',),
+        (b'"',),
+        quote=b'""',
+    ),
+    "quoted_escaped": Carrier(
+        "a line as a string, quotes in it escaped",
+        re.compile(rb'"(?P<line>[^"\\]*(?:\\.[^"\\]*)+)"\s*\Z'),
+        (b'"',),
+        (b'"',),
+        quote=b'\\"',
+    ),
+    "quoted_bare": Carrier(
+        "a line between quotes, quotes in it as they are",
+        re.compile(rb'"(?P<line>[^"\\]+\[[^]]+\] ".*)"\s*\Z'),
+        (b'"',),
+        (b'"',),
+    ),
 }
 """The carriers that lines can be told to have, by name."""
 
@@ -104,20 +138,25 @@ def carried(form: Format, name: str) -> Format:
     alternatives = tuple(carried(other, name) for other in form.alternatives)
     if form.keys:
         return form
+    carrier = CARRIERS[name]
+    inner: list[bytes | Field] = [form.literals[0].replace(b'"', carrier.quote)]
+    for field, literal in zip(form.fields, form.literals[1:], strict=True):
+        inner.append(replace(field, escape=carrier.escape or field.escape))
+        inner.append(literal.replace(b'"', carrier.quote))
     fields: list[Field] = []
     literals = [b""]
-    for part in CARRIERS[name].parts:
+    for part in (*carrier.parts, *inner, *(() if form.open_end else carrier.behind)):
         if isinstance(part, bytes):
             literals[-1] += part
         else:
             fields.append(part)
             literals.append(b"")
-    literals[-1] += form.literals[0]
     return replace(
         form,
         name=f"{name}:{form.name}",
-        fields=(*fields, *form.fields),
-        literals=(*literals, *form.literals[1:]),
+        fields=tuple(fields),
+        literals=tuple(literals),
+        optional=0 if carrier.behind else form.optional,
         alternatives=alternatives,
     )
 
@@ -130,6 +169,8 @@ def carrier_of(lines: Sequence[bytes]) -> str:
 
 
 def stripped(lines: Sequence[bytes], name: str) -> list[bytes]:
-    """Return what stands behind the carrier of the lines that have it."""
-    pattern = CARRIERS[name].pattern
-    return [line[found.end() :] for line in lines if (found := pattern.match(line))]
+    """Return the lines that have this carrier, without it."""
+    carrier = CARRIERS[name]
+    found = [(line, match) for line in lines if (match := carrier.pattern.match(line))]
+    bare = [match["line"] if "line" in carrier.pattern.groupindex else line[match.end() :] for line, match in found]
+    return [line.replace(carrier.quote, b'"') for line in bare]

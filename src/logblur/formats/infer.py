@@ -58,6 +58,14 @@ def is_address(text: str) -> bool:
     return True
 
 
+def is_misread(line: bytes, form: Format) -> bool:
+    """Whether a format takes the name of a virtual host for the client, whose address stands behind it."""
+    if form.fields[0].name != "remote_addr" or form.literals[0]:
+        return False
+    name, address, *_ = (*line[:400].decode("latin-1").split(maxsplit=2), "", "")
+    return name[:1].isalnum() and is_address(address) and not is_address(name)
+
+
 def _compiled(text: str) -> Format:
     if text.startswith("#Fields:"):
         return w3c.compile_fields(text)

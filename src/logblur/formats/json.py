@@ -97,15 +97,11 @@ def read_mapping(text: str) -> Format:
         mapping: Any = json.loads(text)
     except ValueError:
         raise FormatError('the mapping is no JSON: write it as {"time": "ts", …}') from None
-    return compile_mapping(checked_mapping(mapping))
+    return compile_mapping(_checked(mapping))
 
 
-def checked_mapping(mapping: Any) -> Mapping[str, str | Sequence[str]]:
-    """Return what was read from a file, if it has the shape of a mapping.
-
-    Raises:
-        FormatError: It has not.
-    """
+def _checked(mapping: Any) -> Mapping[str, str | Sequence[str]]:
+    """Return what was read from a file, if it has the shape of a mapping."""
     if not isinstance(mapping, dict) or not mapping:
         raise FormatError('a mapping is one of column to path, such as time = "ts"')
     for column, paths in mapping.items():

@@ -22,7 +22,7 @@ _VARIABLE: Final = re.compile(r"\$(?:\{([a-z0-9_]+)\}|([a-z0-9_]+))", re.IGNOREC
 _ESCAPES: Final = {"default": Escape.BACKSLASH, "json": Escape.JSON, "none": Escape.NONE}
 _BACKSLASHED: Final = {"t": "\t", "r": "\r", "n": "\n", "\\": "\\", '"': '"', "'": "'"}
 
-_KNOWN: Final[Mapping[str, Field]] = {
+KNOWN: Final[Mapping[str, Field]] = {
     "time_local": Field("time", Kind.TIME, layout=CLF),
     "time_iso8601": Field("time", Kind.TIME, layout="%Y-%m-%dT%H:%M:%S%z"),
     "msec": Field("time", Kind.TIME, layout="s"),
@@ -81,7 +81,7 @@ def compile_log_format(text: str, *, name: str = "") -> Format:
         literal = string[end : found.start()]
         variable = (found[1] or found[2]).lower()
         end = found.end()
-        field = _KNOWN.get(variable, Field(variable, Kind.TEXT, listed=variable.startswith("upstream_")))
+        field = KNOWN.get(variable, Field(variable, Kind.TEXT, listed=variable.startswith("upstream_")))
         if fields and not literal:
             if (joined := _joined(fields, literals, field, variable)) is not None:
                 fields, literals = joined

@@ -16,7 +16,7 @@ def print_line(form: Format, values: Mapping[str, Value]) -> bytes:
     """Return the line, without its newline, that holds these values by column; ``-`` for one that is not there.
 
     A text that its field cannot hold (a space where a space ends it, and no quotes) makes a line that reads otherwise.
-    Ports, and all that no column takes, are made up.
+    Ports are made up; what stands in fields that no column takes is the text of the empty name.
     """
     line = form.literals[0]
     for field, literal in zip(form.fields, form.literals[1:], strict=True):
@@ -63,7 +63,7 @@ def _printed(field: Field, values: Mapping[str, Value]) -> bytes:
         case Kind.ADDRESS if field.name and isinstance(address := values.get(field.name), str):
             bracketed = ":" in address and field.layout != "port"
             return f"[{address}]:443".encode() if bracketed else f"{address}:443".encode()
-        case Kind.TEXT if field.name and isinstance(text := values.get(field.name), str):
+        case Kind.TEXT if isinstance(text := values.get(field.name), str):
             quotes = b'"' if field.quoted and field.escape is Escape.DOUBLED else b""
             return quotes + escaped(text, field.escape) + quotes
     return b"-"

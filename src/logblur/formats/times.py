@@ -32,6 +32,8 @@ _LONG: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """What other letters of strftime (POSIX) stand for."""
 
+_WIDTHS: Final = dict.fromkeys("ymdHMS", 2) | {"Y": 4, "b": 3, "a": 3, "f": 0, "z": 0, "%": 1}
+
 _PARTS: Final[Mapping[str, str]] = dict.fromkeys("Yymdb", "date") | dict.fromkeys("HMS", "clock") | {"z": "zone"}
 
 
@@ -61,6 +63,29 @@ def parts(layout: str) -> frozenset[str]:
         return frozenset({"fraction"})
     told = {_PARTS[letter] for letter in re.findall("%(.)", layout) if letter in _PARTS}
     return frozenset(told | ({"fraction"} if "%f" in layout else set()))
+
+
+def minute_of(layout: str) -> tuple[int, int]:
+    """Return how many tokens of a layout's program stand before its second, and how many bytes they usually are.
+
+    No bytes where that is no help: nothing stands there, it has no usual width, or more than a kernel compares at once.
+    """
+    before = layout.partition("%S")[0]
+    width = _width(before)
+    useful = 0 < width < 32 and not {"%f", "%z", "%a"} & set(re.findall("%.", before))
+    return (len(program(before)), width) if useful else (0, 0)
+
+
+def lead(layout: str, stop: bytes) -> int:
+    """Return how many bytes of a time pass before it can end at a byte that its layout holds too; 0 if it does not."""
+    if layout in UNITS or layout.removeprefix("+") in UNITS or layout == ANY:
+        return 0
+    return _width(layout[: layout.rfind(stop.decode("latin-1")) + 1])
+
+
+def _width(layout: str) -> int:
+    """Return how many bytes a layout usually is, as strftime pads it; fractions and zones count for nothing."""
+    return sum(_WIDTHS[token[1]] if len(token) > 1 else 1 for token in re.findall("%.|.", layout, re.DOTALL))
 
 
 def program(layout: str) -> list[int]:

@@ -24,7 +24,7 @@ _DIRECTIVES: Final = (b"#Fields:", b"#Date:")
 _MAX_DIRECTIVE: Final = 16 << 10
 """A longer line is no directive."""
 
-_KNOWN: Final[Mapping[str, Field]] = {
+KNOWN: Final[Mapping[str, Field]] = {
     "date": Field("time", Kind.TIME, Escape.DOUBLED, layout="%Y-%m-%d"),
     "time": Field("time", Kind.TIME, Escape.DOUBLED, layout="%H:%M:%S%f"),
     "date-local": Field("time", Kind.TIME, Escape.DOUBLED, layout="%Y-%m-%d"),
@@ -107,8 +107,8 @@ def _plain_field(name: str, known: set[str]) -> Field:
     if name in {"time-taken", "timetakenms"}:
         unit = "ms" if known & _IIS else "s"
         return Field("duration", Kind.DURATION, Escape.DOUBLED, layout=unit)
-    if name in _KNOWN:
-        return _KNOWN[name]
+    if name in KNOWN:
+        return KNOWN[name]
     if header := _HEADER.fullmatch(name):
         column = header_column(header[2], "sent_http_" if header[1] in {"sc", "s"} else "http_")
         if column in {"referer", "http_referrer"}:

@@ -1,8 +1,9 @@
 """What Numba lacks, as a few lines of LLVM IR each: vector compares, unaligned words, wide products, prefetch.
 
-BE ADVISED: these loads are the only unchecked ones of the project. `match_mask` and `differ_mask` read `LANES` bytes
-and `word` reads eight from the given index, whatever the array's length: every buffer and arena they touch is padded
-by `schema.PAD` bytes, which `Block` and the interning tables own. LLVM lowers the compares to AVX2, AVX-512 or NEON.
+BE ADVISED: these are the only unchecked loads and stores of the project. `match_mask` and `differ_mask` read `LANES`
+bytes and `word` reads eight from the given index, whatever the array's length; `move` reads and writes `LANES`. Every
+array they touch is padded by `schema.PAD` bytes, which `Block`, the interning tables and `filtering` own. LLVM lowers
+the compares to AVX2, AVX-512 or NEON.
 """
 
 from __future__ import annotations
@@ -76,6 +77,18 @@ def word(typingctx: Any, buffer: Any, index: Any) -> Any:
         return builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], _I64), align=1)
 
     return types.uint64(buffer, types.int64), codegen
+
+
+@intrinsic
+def move(typingctx: Any, target: Any, at: Any, source: Any, start: Any) -> Any:
+    """Copy LANES bytes to ``target[at]``; both arrays are padded."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        loaded = builder.load(_pointer(context, builder, signature.args[2], args[2], args[3], _VECTOR), align=1)
+        builder.store(loaded, _pointer(context, builder, signature.args[0], args[0], args[1], _VECTOR), align=1)
+        return context.get_dummy_value()
+
+    return types.void(target, types.int64, source, types.int64), codegen
 
 
 @intrinsic

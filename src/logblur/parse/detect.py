@@ -12,7 +12,7 @@ from typing import Any, Final
 from logblur.errors import FormatError
 from logblur.formats import Format, resolve_format, w3c
 from logblur.formats.carriers import carried, carrier_of, stripped
-from logblur.formats.infer import infer, is_address
+from logblur.formats.infer import infer, is_address, is_misread
 from logblur.formats.keys import infer_keys
 from logblur.formats.named import NAMED
 from logblur.parse import reference
@@ -100,7 +100,7 @@ def choose(head: bytes, wanted: str) -> Format:
     lines = _sampled(head)
     ranking = _ranked(lines)
     if not lines:
-        return NAMED["combined"]()
+        return resolve_format("combined")
     found = _covering(lines, ranking)
     if found is None:
         best = ", ".join(f"{m.format.name} {m.share:.0%}" for m in ranking[:3]) or "none fits a line"
@@ -132,7 +132,7 @@ def _covering(lines: Sequence[bytes], ranking: Sequence[Match]) -> Format | None
         odd.update(matches[0].odd)
         left = matches[0].refused + matches[0].odd
         matches = [match for match in _ranked(left) if match.format not in chosen]
-    if not chosen or len(set(left) - odd) > (1 - _ENOUGH) * len(lines):
+    if not chosen or sum(line not in odd for line in left) > (1 - _ENOUGH) * len(lines):
         return None
     # a format with more fields refuses the lines of one with fewer; the other way round names are taken for addresses
     first, *others = sorted(chosen, key=lambda form: (-len(form.fields), form.open_end))
@@ -175,6 +175,10 @@ def _match(form: Format, lines: Sequence[bytes]) -> Match:
     refused: list[bytes] = []
     odd: list[bytes] = []
     for line in lines:
+        if is_misread(line, form):
+            refused.append(line)
+            total += 1
+            continue
         found = reference.parse([Block.of(line)], form, columns, latest_us=1 << 62, max_line_bytes=64 << 10)
         rows += found.rows
         total += len(found.rows) + len(found.rejects)

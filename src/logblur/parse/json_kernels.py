@@ -37,6 +37,7 @@ from logblur.parse.kernels import (
     find,
     is_blank,
     is_digit,
+    line_begin,
     time_of,
 )
 
@@ -121,8 +122,9 @@ def find_values(
         position = stop + 1
         reason = TOO_LONG if stop - line > max_line else 0
         at = find(buffer, line, OPEN_OBJECT, stop)  # a carrier's prefix may come before it
-        if reason == 0 and (at == stop or buffer[line] == NUMBER_SIGN):
-            if buffer[line] == NUMBER_SIGN or after_blanks(buffer, line) == stop:
+        first = line_begin(buffer, line)
+        if reason == 0 and (at == stop or buffer[first] == NUMBER_SIGN):
+            if buffer[first] == NUMBER_SIGN or after_blanks(buffer, first) == stop:
                 directives += 1
                 continue
             reason = BAD_JSON

@@ -28,6 +28,7 @@ LEFT_BRACKET, RIGHT_BRACKET = np.uint8(0x5B), np.uint8(0x5D)
 TOO_LONG, TOO_FEW, UNCLOSED, TRAILING, BAD_TIME, FUTURE, BAD_STATUS, BAD_BYTES, BAD_DURATION = range(1, 10)
 BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED, LISTED = 1, 2, 4, 8, 16
 NO_TIME = -(1 << 62)
+BOM = np.frombuffer(b"\xef\xbb\xbf", np.uint8)
 MONTHS = np.array([int.from_bytes(m, "little") for m in b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()])
 HTTP = U(int.from_bytes(b"HTTP/", "little"))
 SCHEME_END = U(int.from_bytes(b"://", "little"))
@@ -61,6 +62,16 @@ def is_blank(c):
 
 
 @inline
+def line_begin(buffer, at):
+    """Where a line begins behind a byte order mark, and behind NULs: the hole that a log cut in place leaves."""
+    if buffer[at] == BOM[0] and buffer[at + 1] == BOM[1] and buffer[at + 2] == BOM[2]:
+        at += 3
+    while buffer[at] == 0:
+        at += 1
+    return at
+
+
+@inline
 def ends_here(buffer, at):
     """Whether nothing but blanks follows on this line."""
     while is_blank(buffer[at]):
@@ -89,23 +100,25 @@ def within_list(buffer, at, start):
 
 @kernel
 def find_fields(
-    buffer, begin, end, pool, limits, heads, masks, stops, modes, widths, required, open_end, max_line,
+    buffer, begin, end, pool, limits, heads, masks, stops, modes, widths, leads, needed, required, open_end, max_line,
     starts, ends, lines, bad_at, bad,
 ):  # fmt: skip
     """Spans of the fields of each line that fits.
 
     The program: literal k is ``pool[limits[k]:limits[k + 1]]``, ``heads[k] & masks[k]`` its first eight bytes;
     ``stops[k]`` the byte that field k ends at, ``modes[k]`` how (`BACKSLASH_GUARDS` …), ``widths[k]`` its usual width
-    or 0. A line may end behind field k where k + 1 is at least ``required``; what it lacks is empty. Writes int32
-    ``starts``, ``ends`` (fields, rows), ``lines`` (rows: where each line starts) and the rejects' places and reasons.
-    Returns rows, rejects, directives.
+    or 0, ``leads[k]`` the bytes of it that cannot be its end; ``needed[k]`` whether its spans are written. A line may
+    end behind field k where k + 1 is at least ``required``; what it lacks is empty. Writes int32 ``starts``, ``ends``
+    (fields, rows), ``lines`` (rows: where each line starts) and the rejects' places and reasons. Returns rows, rejects,
+    directives.
     """
     fields, row, rejects, directives, position = len(stops), 0, 0, 0, begin
     while position < end:
         line, reason = position, 0
         first = buffer[position]
-        if first <= SPACE or first == NUMBER_SIGN:  # rare: a blank line, a comment, or blanks before a line
-            at = position
+        if first <= SPACE or first == NUMBER_SIGN or first == BOM[0]:  # rare: nothing, a comment, or blanks before
+            at = line_begin(buffer, position)
+            first = buffer[at]
             while is_blank(buffer[at]):
                 at += 1
             if buffer[at] == NEWLINE or first == NUMBER_SIGN:
@@ -132,7 +145,8 @@ def find_fields(
                 while buffer[position] == SPACE:
                     position += 1
             start = position
-            starts[field, row] = start
+            if needed[field]:
+                starts[field, row] = start
             if mode & MAY_BE_QUOTED and buffer[position] == QUOTE:
                 close = closing_quote(buffer, position + 1, end)
                 if buffer[close] == QUOTE:
@@ -141,13 +155,17 @@ def find_fields(
                     )
                     short = (length == 0 or (not behind and literal >= required)) and ends_here(buffer, close + 1)
                     if short or (behind and length):
-                        starts[field, row], ends[field, row] = start + 1, close
+                        if needed[field]:
+                            starts[field, row], ends[field, row] = start + 1, close
                         position = close + 1 if short else close + 1 + length
                         field += 1
                         continue
             if width and match_mask(buffer, position, stop, NEWLINE) & ((U(2) << U(width)) - U(1)) == U(1) << U(width):
                 position += width
             else:
+                position = (
+                    find(buffer, position, NEWLINE, min(position + leads[field], end)) if leads[field] else position
+                )
                 position = find(buffer, position, stop, end)
             while True:
                 if buffer[position] == NEWLINE:
@@ -175,7 +193,8 @@ def find_fields(
             if buffer[position] == NEWLINE:  # a field that runs to the end of the line
                 while at > start and is_blank(buffer[at - 1]):
                     at -= 1
-            ends[field, row] = at
+            if needed[field]:
+                ends[field, row] = at
             position += length if reason == 0 and not short else 0
             field += 1
         if reason == 0:
@@ -363,18 +382,29 @@ def time_of(buffer, at, end, program):
 
 
 @kernel
-def add_times(buffer, starts, ends, rows, program, times, reasons):
-    """Add the microseconds of times of a layout. The last one seen is remembered."""
-    last_at, last_n, last = np.int64(0), np.int64(-1), np.int64(0)
+def add_times(buffer, starts, ends, rows, program, split, width, times, reasons):
+    """Add the microseconds of times of a layout.
+
+    The layout's first ``split`` tokens, where they are ``width`` bytes, tell all but the second, its fraction and the
+    zone: the last value of these bytes is remembered, so that a log's lines of one minute are read by their ends.
+    """
+    head, tail = program[:split], program[split:]
+    last_at, minute = np.int64(-1), np.int64(0)
     for row in range(rows):
-        at, n = np.int64(starts[row]), np.int64(ends[row] - starts[row])
-        same = n == last_n and n < LANES
-        if not (same and U(differ_mask(buffer, at, buffer, last_at)) & ((U(1) << U(n)) - U(1)) == 0):
-            last_at, last_n, last = at, n, time_of(buffer, at, at + n, program)
-        if last == NO_TIME:
+        at, end = np.int64(starts[row]), np.int64(ends[row])
+        if 0 < width <= end - at:
+            if last_at < 0 or U(differ_mask(buffer, at, buffer, last_at)) & ((U(1) << U(width)) - U(1)):
+                last_at, minute = at, time_of(buffer, at, at + width, head)
+            time = time_of(buffer, at + width, end, tail) if minute != NO_TIME else np.int64(NO_TIME)
+            time = time + minute if time != NO_TIME else time
+        else:
+            time = np.int64(NO_TIME)
+        if time == NO_TIME:  # perhaps of another width
+            time = time_of(buffer, at, end, program)
+        if time == NO_TIME:
             reasons[row] = BAD_TIME
         else:
-            times[row] += last
+            times[row] += time
 
 
 @inline

@@ -62,7 +62,7 @@ class Objects:
         room = size // self._shortest + 1
         spans.fit(len(self._candidates), room, size // 2 + 1)
         if room > self._starts.shape[1]:
-            self._starts, self._ends = np.empty((2, len(self._leaf), room), np.int32)
+            self._starts, self._ends = np.empty((2, len(self._starts), room), np.int32)
         rows, rejects, directives = json_kernels.find_values(
             data, 0, size, self._slots, self._edges, self._heads, self._pool, self._below, self._leaf, self._marker,
             self._max_line, self._starts, self._ends, spans.lines, spans.bad_at, spans.bad,

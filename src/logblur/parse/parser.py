@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
-from logblur.formats.times import ANY, program
+from logblur.formats.times import ANY, minute_of, program
 from logblur.jit import Bytes, Codes, Ints, Words, grown
 from logblur.parse import json_kernels, kernels
 from logblur.parse.objects import Objects
@@ -25,13 +26,23 @@ MAX_LINE_BYTES: Final = 64 << 10
 
 MAX_ROWS: Final = 1 << 20
 MAX_TEXT_BYTES: Final = 64 << 20
-"""A parser is full past either: take what it has, so that memory stays bounded."""
+MAX_DISTINCT: Final = 1 << 17
+"""A parser is full past any of them: take what it has, so that memory stays bounded.
+
+Distinct texts cost most: each is looked at by every later stage. A million lines of a real log have some ten thousand.
+"""
 
 _FINAL: Final = frozenset({Reason.TOO_LONG, Reason.FUTURE_TIME})
 """Why a line is refused whatever its format: no alternative is tried."""
 
 _ANOTHER: Final = 0.1
 """A guessed format is guessed again for a block in which more than this share of the lines is refused."""
+
+_LOOKED_AT: Final = 16
+"""How many lines of each block are looked at for whether a guessed format still fits."""
+
+_PIECE: Final = 4 << 10
+"""Bytes in which one of them is looked for."""
 
 _TRIED: Final = 100
 """How many of those lines are looked at."""
@@ -83,6 +94,27 @@ class Texts:
         return texts_of(self.arena, self.limits[first:], self.count - first, self.escape)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What one pass over lines found.
+
+    Attributes:
+        rows: How many lines fit.
+        keep: Which of the lines in the spans they are.
+        scalars: Of all lines in the spans: ``time`` in microseconds since 1970, statuses, sizes, durations.
+        refused: Where the other lines start, in order.
+        why: `Reason` of each, by number.
+        directives: Lines that are neither.
+    """
+
+    rows: int
+    keep: Any
+    scalars: Mapping[str, npt.NDArray[Any]]
+    refused: Ints
+    why: Bytes
+    directives: int
+
+
 class Parser:
     """Accumulates the rows of blocks until they are taken.
 
@@ -93,10 +125,13 @@ class Parser:
         latest_us: A later time is a reject (`Reason.FUTURE_TIME`); microseconds since 1970.
         max_line_bytes: A longer line is a reject.
         local: Where the clocks of times without a zone stand.
+        all_spans: Whether `find` is to tell where *every* field is; else only of those that yield a column or refuse a
+            line.
 
     Cost:
         One pass over each block and one over each column asked for; no Python object per line. Scratch of about
-        9 bytes per byte of block at the worst, then `MAX_ROWS` rows and `MAX_TEXT_BYTES` of texts plus one block.
+        9 bytes per byte of block at the worst, then `MAX_ROWS` rows, `MAX_DISTINCT` texts of `MAX_TEXT_BYTES`, and one
+        block.
         Lines that the format refuses are copied and read again for each alternative it has.
     """
 
@@ -108,11 +143,13 @@ class Parser:
         latest_us: int,
         max_line_bytes: int = MAX_LINE_BYTES,
         local: tzinfo = UTC,
+        all_spans: bool = False,
     ) -> None:
         self.format = form
         self._wanted = frozenset(columns)
+        self._located = None if all_spans else self._wanted
         self._latest_us, self._max_line, self._local = latest_us, max_line_bytes, local
-        self._spans = Spans()
+        self.spans = Spans()
         self._finders: dict[Format, Delimited | Objects] = {}
         self._restart()
 
@@ -148,9 +185,11 @@ class Parser:
     @property
     def full(self) -> bool:
         """Whether it is time to `take`."""
+        texts = (*self.texts.values(), *self._foreign.values())
         return (
             self.rows >= MAX_ROWS
-            or sum(t.size for t in (*self.texts.values(), *self._foreign.values())) >= MAX_TEXT_BYTES
+            or sum(text.size for text in texts) >= MAX_TEXT_BYTES
+            or sum(text.count for text in texts) >= MAX_DISTINCT
         )
 
     def distinct(self, name: str) -> int:
@@ -170,6 +209,8 @@ class Parser:
 
     def _feed(self, block: Block, form: Format) -> None:
         """Add the lines of a block, which are of this format or of one of its alternatives."""
+        if self.format.guessed:
+            form = self._retold(block, form)
         lines = -self.rows - self.directives
         refused, why = self._read(form, block.data, block.size, count_directives=True)
         lines += self.rows + self.directives + len(refused)
@@ -196,6 +237,22 @@ class Parser:
         left = np.sort(np.concatenate([again[np.searchsorted(begins, at)], np.flatnonzero(final)]))
         return refused[left], why[left]
 
+    def _retold(self, block: Block, form: Format) -> Format:
+        """Return the format of a block: another one, where the guessed one would take a site's name for the client."""
+        from logblur.formats.infer import is_misread
+
+        if form.fields[0].name != "remote_addr":
+            return form
+        places = range(0, block.size, block.size // _LOOKED_AT + 1)
+        pieces = [block.data[max(at - 1, 0) : at + _PIECE].tobytes() for at in places]
+        lines = [pieces[0], *(piece.partition(b"\n")[2] for piece in pieces[1:])]
+        if not any(is_misread(line.partition(b"\n")[0], form) for line in lines):
+            return form
+        from logblur.parse.detect import guess
+
+        lines = block.data[: block.size].tobytes().split(b"\n")[:-1]
+        return guess(lines[:: max(len(lines) // _TRIED, 1)][:_TRIED]) or form
+
     def _guessed(self, block: Block, refused: Ints) -> Format | None:
         """Return the format of lines that are in none that the log began with: it may have changed."""
         from logblur.parse.detect import guess
@@ -210,23 +267,30 @@ class Parser:
 
     def _read(self, form: Format, data: Bytes, size: int, *, count_directives: bool) -> tuple[Ints, Bytes]:
         """Add the lines that fit one format; return where the others start and why they do not fit, in order."""
-        if form not in self._finders:
-            self._finders[form] = (Objects if form.keys else Delimited)(form, self._max_line)
-        found, rejects, directives = self._finders[form].find(data, size, self._spans)
+        found = self.find(form, data, size)
         if count_directives:
-            self.directives += directives
+            self.directives += found.directives
+        self._append(form, data, size, found.rows, found.keep, found.scalars)
+        return found.refused, found.why
+
+    def find(self, form: Format, data: Bytes, size: int) -> Found:
+        """Return the lines that fit one format, whose `spans` stay until the next call, and the others."""
+        if form not in self._finders:
+            self._finders[form] = (
+                Objects(form, self._max_line) if form.keys else Delimited(form, self._max_line, self._located)
+            )
+        found, rejects, directives = self._finders[form].find(data, size, self.spans)
         reasons = np.zeros(found, np.uint8)
         scalars = self._scalars(form, data, found, reasons)
-        refused, why = self._spans.bad_at[:rejects].astype(np.int64), self._spans.bad[:rejects].copy()
+        refused, why = self.spans.bad_at[:rejects].astype(np.int64), self.spans.bad[:rejects].copy()
         keep: Any = slice(found)
         if reasons.any():
             keep, drop = np.flatnonzero(reasons == 0), np.flatnonzero(reasons)
-            refused = np.concatenate([refused, self._spans.lines[drop].astype(np.int64)])
+            refused = np.concatenate([refused, self.spans.lines[drop].astype(np.int64)])
             why = np.concatenate([why, reasons[drop]])
             order = np.argsort(refused)
             refused, why = refused[order], why[order]
-        self._append(form, data, size, found - int(np.count_nonzero(reasons)), keep, scalars)
-        return refused, why
+        return Found(found - int(np.count_nonzero(reasons)), keep, scalars, refused, why, directives)
 
     def _scalars(self, form: Format, data: Bytes, rows: int, reasons: Bytes) -> dict[str, npt.NDArray[Any]]:
         """Values of the fields that can refuse a line, wanted or not: times, statuses, sizes, durations."""
@@ -236,7 +300,7 @@ class Parser:
                 if field.kind is not wanted or not field.name:
                     continue
                 out = values[field.name] = np.empty(rows, _numpy_type(field.name))
-                starts, ends = self._spans.starts[k], self._spans.ends[k]
+                starts, ends = self.spans.starts[k], self.spans.ends[k]
                 if wanted is Kind.STATUS:
                     kernels.statuses(data, starts, ends, rows, out, reasons)
                 elif wanted is Kind.SIZE:
@@ -250,7 +314,7 @@ class Parser:
         fields = [(k, field) for k, field in enumerate(form.fields) if field.kind is Kind.TIME and field.name]
         times = np.full(rows, form.day_us, np.int64)
         for k, field in fields:
-            starts, ends, unit = self._spans.starts[k], self._spans.ends[k], field.layout.removeprefix("+")
+            starts, ends, unit = self.spans.starts[k], self.spans.ends[k], field.layout.removeprefix("+")
             if field.layout == CLF:
                 kernels.add_clf_times(data, starts, ends, rows, times, reasons)
             elif unit == ANY:
@@ -261,7 +325,7 @@ class Parser:
                 kernels.add_numbers(data, starts, ends, rows, UNITS[unit], times, reasons)
             else:
                 tokens = np.array(program(field.layout))
-                kernels.add_times(data, starts, ends, rows, tokens, times, reasons)
+                kernels.add_times(data, starts, ends, rows, tokens, *minute_of(field.layout), times, reasons)
         if form.local_time:
             times = _utc(times, self._local)
         kernels.check_times(times, self._latest_us, reasons)
@@ -281,7 +345,7 @@ class Parser:
             left.discard(name)
         for k, field in enumerate(form.fields):
             if names := self.texts.keys() & set(field.columns):
-                for name, starts, ends in self._parts(field, data, k, rows, keep, names):
+                for name, starts, ends in self.parts(field, data, k, rows, keep, names):
                     texts = self.texts[name]
                     if field.escape is not texts.escape:  # a log in which formats are mixed
                         texts = self._foreign.setdefault((name, field.escape), Texts(field.escape))
@@ -292,11 +356,11 @@ class Parser:
             self._fill(name, first, after)
         self.rows = after
 
-    def _parts(
-        self, field: Field, data: Bytes, k: int, rows: int, keep: Any, names: set[str]
+    def parts(
+        self, field: Field, data: Bytes, k: int, rows: int, keep: Any, names: Set[str]
     ) -> Iterable[tuple[str, Codes, Codes]]:
-        """Yield the spans of each column of a text field that is wanted."""
-        starts, ends = self._spans.starts[k][keep], self._spans.ends[k][keep]
+        """Yield the spans of each column of a text field, the k-th, that is wanted, in the lines last found."""
+        starts, ends = self.spans.starts[k][keep], self.spans.ends[k][keep]
         if field.kind in {Kind.REQUEST, Kind.URL}:
             parts = np.empty((2 * len(_PARTS), rows), np.int32)
             if field.kind is Kind.REQUEST:

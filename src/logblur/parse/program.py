@@ -7,9 +7,12 @@ from typing import Final
 import numpy as np
 
 from logblur.formats import CLF, Escape, Field, Format, Kind
+from logblur.formats.times import lead
 from logblur.jit import Bytes, Codes, Ints, Words
 from logblur.parse import kernels
 from logblur.schema import PAD
+
+_REFUSING: Final = frozenset({Kind.TIME, Kind.STATUS, Kind.SIZE, Kind.DURATION})
 
 _TEXT_WIDTHS: Final = {"", "remote_user"}
 """Fields that are a lone ``-`` in nearly every log: %l and %u."""
@@ -38,14 +41,21 @@ class Spans:
 
 
 class Delimited:
-    """Finds the fields of a format's own lines: its alternatives are not looked at."""
+    """Finds the fields of a format's own lines: its alternatives are not looked at.
+
+    Args:
+        form: What lines look like.
+        max_line: A longer line is a reject; bytes.
+        wanted: Columns; the spans of a field that yields none of them, and refuses no line, are not written.
+            None: all are.
+    """
 
     __slots__ = (
-        "_heads", "_limits", "_masks", "_max_line", "_modes", "_open_end", "_pool", "_required", "_shortest", "_stops",
-        "_widths", "fields",
+        "_heads", "_leads", "_limits", "_masks", "_max_line", "_modes", "_needed", "_open_end", "_pool", "_required",
+        "_shortest", "_stops", "_widths", "fields",
     )  # fmt: skip
 
-    def __init__(self, form: Format, max_line: int) -> None:
+    def __init__(self, form: Format, max_line: int, wanted: frozenset[str] | None = None) -> None:
         literals = list(form.literals)
         if form.open_end and not literals[-1]:
             literals[-1] = b" "
@@ -57,6 +67,15 @@ class Delimited:
         self._stops: Bytes = np.array([(x or b"\n")[0] for x in literals[1:]], np.uint8)
         self._modes: Bytes = np.array([_mode(f, x) for f, x in zip(form.fields, literals[1:], strict=True)], np.uint8)
         self._widths: Ints = np.array([_width(f) for f in form.fields])
+        self._leads: Ints = np.array(
+            [
+                lead(f.layout, x[:1]) if f.kind is Kind.TIME and x else 0
+                for f, x in zip(form.fields, literals[1:], strict=True)
+            ]
+        )
+        self._needed = np.array(
+            [wanted is None or f.kind in _REFUSING or not wanted.isdisjoint(f.columns) for f in form.fields]
+        )
         self._required = len(form.fields) - form.optional if form.optional or form.open_end else len(form.fields) + 1
         self._open_end, self._max_line = form.open_end, max_line
         self._shortest = 1 + sum(map(len, literals[: self._required]))
@@ -66,8 +85,8 @@ class Delimited:
         spans.fit(len(self._stops), size // self._shortest + 1, size // 2 + 1)
         rows, rejects, directives = kernels.find_fields(
             data, 0, size, self._pool, self._limits, self._heads, self._masks, self._stops, self._modes, self._widths,
-            self._required, self._open_end, self._max_line, spans.starts, spans.ends, spans.lines, spans.bad_at,
-            spans.bad,
+            self._leads, self._needed, self._required, self._open_end, self._max_line, spans.starts, spans.ends,
+            spans.lines, spans.bad_at, spans.bad,
         )  # fmt: skip
         return int(rows), int(rejects), int(directives)
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
-from logblur.formats.times import ANY
+from logblur.formats.times import ANY, lead
 from logblur.parse.json_reference import NoJsonError, has, read_object, value_of
 from logblur.parse.text import text_of
 from logblur.schema import Block, Reason
@@ -42,7 +42,7 @@ class Reference:
     directives: int
 
 
-class _RejectedError(Exception):
+class RejectedError(Exception):
     """A line does not fit; carries the reason."""
 
     def __init__(self, reason: Reason) -> None:
@@ -71,7 +71,7 @@ def parse(
             for offset, (line, reason) in list(left.items()):
                 try:
                     row = _row(line, tried, latest_us, max_line_bytes, local)
-                except _RejectedError as rejected:
+                except RejectedError as rejected:
                     if tried is told and told.header and line.startswith(told.header):
                         del left[offset]
                         directives += 1
@@ -101,19 +101,41 @@ def _parts(blocks: Iterable[Block], form: Format) -> Iterable[tuple[bytes, int, 
 
 
 def _row(line: bytes, form: Format, latest_us: int, max_line_bytes: int, local: tzinfo) -> dict[str, Any] | None:
+    raw = read(line, form, latest_us=latest_us, max_line_bytes=max_line_bytes, local=local)
+    return None if raw is None else values_of(raw)
+
+
+Row = tuple[datetime, list[tuple[Field, bytes]]]
+"""A line that fits: its time, and the raw bytes of its fields."""
+
+
+def read(line: bytes, form: Format, *, latest_us: int, max_line_bytes: int, local: tzinfo = UTC) -> Row | None:
+    """Return what stands in a line, None for a directive.
+
+    Raises:
+        RejectedError: It does not fit.
+    """
     if len(line) > max_line_bytes:
-        raise _RejectedError(Reason.TOO_LONG)
+        raise RejectedError(Reason.TOO_LONG)
+    line = line.removeprefix(b"\xef\xbb\xbf").lstrip(b"\0")  # a byte order mark; the hole of a log cut in place
     if not line.strip(b" \t\r") or line.startswith(b"#"):
         return None
     found = _members(line, form) if form.keys else _fields(line, form)
     if found is None:
         return None
     raw = [*zip(form.fields, found, strict=True)]
-    values: dict[str, Any] = {"time": _time(form, raw, latest_us, local)}
+    time = _time(form, raw, latest_us, local)
     for kind in (Kind.STATUS, Kind.SIZE, Kind.DURATION):
         for field, value in raw:
             if field.kind is kind and field.name:
-                values[field.name] = _number(field, value)
+                _number(field, value)
+    return time, raw
+
+
+def values_of(row: Row) -> dict[str, Any]:
+    """Return the value of each column that a line yields."""
+    time, raw = row
+    values: dict[str, Any] = {"time": time}
     for field, value in raw:
         if field.kind in {Kind.REQUEST, Kind.URL} and field.name:
             parts = _request(value) if field.kind is Kind.REQUEST else (b"", *_url(value if value != b"-" else b""))
@@ -125,6 +147,8 @@ def _row(line: bytes, form: Format, latest_us: int, max_line_bytes: int, local: 
             values[field.name] = text_of(value, field.escape)
             if field.name == "referer":
                 values["referer_host"] = text_of(_host(value), field.escape)
+        elif field.kind in {Kind.STATUS, Kind.SIZE, Kind.DURATION} and field.name:
+            values[field.name] = _number(field, value)
     return values
 
 
@@ -133,7 +157,7 @@ def _members(line: bytes, form: Format) -> list[bytes] | None:
     try:
         found = read_object(line)
     except NoJsonError as error:
-        raise _RejectedError(error.reason) from None
+        raise RejectedError(error.reason) from None
     if form.marker and not has(found, form.marker):
         return None
     return [value_of(found, paths) for paths in form.keys]
@@ -147,7 +171,7 @@ def _fields(line: bytes, form: Format) -> list[bytes]:
         literals[-1] = b" "
     required = len(form.fields) - form.optional if form.optional or form.open_end else len(form.fields) + 1
     if not line.startswith(literals[0]):
-        raise _RejectedError(Reason.TOO_FEW_FIELDS)
+        raise RejectedError(Reason.TOO_FEW_FIELDS)
     at, raw = len(literals[0]), []
     for k, (field, literal) in enumerate(zip(form.fields, literals[1:], strict=True)):
         at += len(line[at:]) - len(line[at:].lstrip(b" ")) if field.padded else 0
@@ -157,7 +181,7 @@ def _fields(line: bytes, form: Format) -> list[bytes]:
             return raw + [b""] * (len(form.fields) - len(raw))
         at = after
     if not form.open_end and line[at:].strip(b" \t\r"):
-        raise _RejectedError(Reason.TRAILING)
+        raise RejectedError(Reason.TRAILING)
     return raw
 
 
@@ -174,7 +198,7 @@ def _field(line: bytes, at: int, field: Field, literal: bytes, *, may_end: bool)
         return line[at:].rstrip(b" \t\r"), len(line), False
     guarded = field.quoted and not doubled
     listed = field.listed and not field.quoted and literal[:1] == b" "
-    end = line.find(literal[:1], at)
+    end = line.find(literal[:1], at + (lead(field.layout, literal[:1]) if field.kind is Kind.TIME else 0))
     while end >= 0:
         if not (guarded and _escaped(line, at, end)) and not (listed and _within_list(line, at, end)):
             if line.startswith(literal, end):
@@ -184,7 +208,7 @@ def _field(line: bytes, at: int, field: Field, literal: bytes, *, may_end: bool)
         end = line.find(literal[:1], end + 1)
     if may_end and not guarded:
         return line[at:].rstrip(b" \t\r"), len(line), True
-    raise _RejectedError(Reason.UNCLOSED_QUOTE if guarded else Reason.TOO_FEW_FIELDS)
+    raise RejectedError(Reason.UNCLOSED_QUOTE if guarded else Reason.TOO_FEW_FIELDS)
 
 
 def _escaped(line: bytes, start: int, at: int) -> bool:
@@ -203,11 +227,11 @@ def _number(field: Field, value: bytes) -> int | None:
             return None
         if re.fullmatch(rb"[1-9][0-9][0-9]", value):
             return int(value)
-        raise _RejectedError(Reason.BAD_STATUS)
+        raise RejectedError(Reason.BAD_STATUS)
     if field.kind is Kind.SIZE:
         if re.fullmatch(rb"-?|[0-9]{1,13}", value):
             return int(value) if value.isdigit() else None
-        raise _RejectedError(Reason.BAD_BYTES)
+        raise RejectedError(Reason.BAD_BYTES)
     if value in {b"", b"-"}:
         return None
     number = _decimal(value, UNITS[field.layout], Reason.BAD_DURATION)
@@ -217,15 +241,15 @@ def _number(field: Field, value: bytes) -> int | None:
 def _decimal(value: bytes, power: int, reason: Reason) -> int:
     """Return a decimal number times ten to the power, cut off."""
     if not re.fullmatch(rb"[+-]?[0-9]+(\.[0-9]*)?", value):
-        raise _RejectedError(reason)
+        raise RejectedError(reason)
     whole, _, fraction = value.lstrip(b"+-").partition(b".")
     digits = whole + fraction[: max(power, 0)]
     if any(int(digits[:n]) > 9 * 10**17 for n in range(1, len(digits))):
-        raise _RejectedError(reason)
+        raise RejectedError(reason)
     number = int(digits)
     for _ in range(max(power, 0) - len(fraction[: max(power, 0)])):
         if number > 9 * 10**17:
-            raise _RejectedError(reason)
+            raise RejectedError(reason)
         number *= 10
     return number // int(10 ** max(-power, 0))
 
@@ -238,7 +262,7 @@ def _time(form: Format, raw: Sequence[tuple[Field, bytes]], latest_us: int, loca
         unit = field.layout.removeprefix("+")
         if unit in UNITS:
             if value in {b"", b"-"} or value.startswith(b"-"):
-                raise _RejectedError(Reason.BAD_TIME)
+                raise RejectedError(Reason.BAD_TIME)
             us += min(_decimal(value, UNITS[unit], Reason.BAD_TIME), 1 << 61)
         elif unit == ANY:
             bare = value[1:-1] if value[:1] == b"[" and value[1:][-1:] == b"]" else value
@@ -247,10 +271,10 @@ def _time(form: Format, raw: Sequence[tuple[Field, bytes]], latest_us: int, loca
             us += _decimal(bare, UNITS[layout], Reason.BAD_TIME) if layout in UNITS else _clock(bare, layout)
         else:
             if field.layout == CLF and not _CLF.fullmatch(value):
-                raise _RejectedError(Reason.BAD_TIME)
+                raise RejectedError(Reason.BAD_TIME)
             us += _clock(value, field.layout)
     if us < 0 and not zoneless:
-        raise _RejectedError(Reason.BAD_TIME)
+        raise RejectedError(Reason.BAD_TIME)
     try:
         time = _EPOCH + us * _MICROSECOND
         if zoneless:
@@ -258,9 +282,9 @@ def _time(form: Format, raw: Sequence[tuple[Field, bytes]], latest_us: int, loca
     except OverflowError:
         time = None
     if time is not None and time < _EPOCH:
-        raise _RejectedError(Reason.BAD_TIME)
+        raise RejectedError(Reason.BAD_TIME)
     if time is None or (time - _EPOCH) // _MICROSECOND > latest_us:
-        raise _RejectedError(Reason.FUTURE_TIME)
+        raise RejectedError(Reason.FUTURE_TIME)
     return time
 
 
@@ -289,7 +313,7 @@ def _clock(value: bytes, layout: str) -> int:
     """Return the microseconds that a time, or a part of one, stands for."""
     pattern, letters = _pattern(layout)
     if not (found := pattern.fullmatch(value)):
-        raise _RejectedError(Reason.BAD_TIME)
+        raise RejectedError(Reason.BAD_TIME)
     part: dict[str, int] = dict.fromkeys("YmdHMSfz", 0) | {"Y": 1970, "m": 1, "d": 1}
     for letter, text in zip(letters, found.groups(), strict=True):
         match letter:
@@ -303,18 +327,18 @@ def _clock(value: bytes, layout: str) -> int:
                 digits = text[1:].replace(b":", b"").ljust(4, b"0")
                 hours, minutes = int(digits[:2]), int(digits[2:])
                 if hours > 23 or minutes > 59:
-                    raise _RejectedError(Reason.BAD_TIME)
+                    raise RejectedError(Reason.BAD_TIME)
                 part["z"] = (hours * 60 + minutes) * (-60 if text[:1] == b"-" else 60)
             case "a":
                 pass
             case _:
                 part[letter] = int(text)
     if not 1970 <= part["Y"] <= 9998 or part["H"] > 23 or part["M"] > 59 or part["S"] > 60:
-        raise _RejectedError(Reason.BAD_TIME)
+        raise RejectedError(Reason.BAD_TIME)
     try:
         day = datetime(part["Y"], part["m"], part["d"], tzinfo=UTC) - _EPOCH
     except ValueError:
-        raise _RejectedError(Reason.BAD_TIME) from None
+        raise RejectedError(Reason.BAD_TIME) from None
     # a leap second is the next minute's first
     clock = timedelta(hours=part["H"], minutes=part["M"], seconds=part["S"] - part["z"], microseconds=part["f"])
     return (day + clock) // _MICROSECOND

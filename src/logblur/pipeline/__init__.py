@@ -47,6 +47,7 @@ def run(
     state: str | Path | None = None,
     workers: int | None = None,
     format: str | None = None,  # noqa: A002 - the option's name
+    max_state_bytes: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_notice: Callable[[str], None] | None = None,
     clock: Clock = now,
@@ -61,6 +62,8 @@ def run(
         state: The private folder of ledger, keys and partials; by default one that belongs to ``out``.
         workers: Threads that parse; by default one for each processor.
         format: Overrides the policy's ``[input] format``.
+        max_state_bytes: What the counts of open days may take on disk; a segment that would take more counts nothing,
+            and the run ends.
         on_progress: Called a few times a second.
         on_notice: Called with a line for people before something takes long.
         clock: Gives the present time, UTC.
@@ -77,8 +80,9 @@ def run(
         holds keyed tokens and protected values, encrypted under keys that die.
 
     Cost:
-        Memory does not grow with the logs: a few blocks and at most `parser.MAX_ROWS` rows for each worker, then one
-        day's distinct (group, person) pairs.
+        Memory does not grow with the logs: a few blocks and at most `parser.MAX_ROWS` rows for each worker. What is
+        merged at once is at most `publishing.AT_ONCE` of a day; beside it are the day's people and, of groups that may
+        be published, who is in them. The state grows with the distinct (group, person) pairs of open days.
     """
     began = time.perf_counter()
     policy = policy if isinstance(policy, Policy) else load_policy(policy)
@@ -108,6 +112,7 @@ def run(
             pool,
             workers=workers,
             started=started,
+            max_state_bytes=max_state_bytes,
             on_progress=on_progress,
             on_notice=on_notice,
         )
@@ -226,7 +231,7 @@ def warm() -> None:
             for k, word in zip(range(40_000), words, strict=False)
         ]
         log.write_text("".join(lines))
-        head.write_text("".join(lines[:300]))
+        head.write_text("".join(lines[:300]).replace('"GET', '"POST', 5))  # too few: a leftover that absorbs a row
         for k, name in enumerate((log, head)):  # the second makes a day of two partials, which are merged
             run(name, Path(folder) / f"out{k}", state=Path(folder) / f"state{k}", workers=2)
         with head.open("a") as more:

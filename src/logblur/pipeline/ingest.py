@@ -6,6 +6,7 @@ until then nothing of it counts, and a run that is killed reads it again.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -49,11 +50,12 @@ class Ingest:
         *,
         workers: int,
         started: datetime,
+        max_state_bytes: int | None,
         on_progress: Callable[[Progress], None] | None,
         on_notice: Callable[[str], None] | None,
     ) -> None:
         self._state, self._days, self._logs = state, days, logs
-        self._workers = Workers(state, days, pool, workers, started)
+        self._make_workers = functools.partial(Workers, state, days, pool, workers, started, max_state_bytes)
         self._on_progress, self._on_notice = on_progress, on_notice
         sizes = [stat.size if (stat := FileStat.of(log.path)) else None for log in logs] if on_progress else []
         self._bytes_total = None if None in sizes else sum(filter(None, sizes))
@@ -69,6 +71,11 @@ class Ingest:
                 self._read(log)
             except (InputError, FormatError) as error:
                 self.errors.append(error)
+
+    @functools.cached_property
+    def _workers(self) -> Workers:
+        """The workers; a run with nothing new needs none, nor the libraries they need."""
+        return self._make_workers()
 
     def _read(self, log: Log) -> None:
         stat = FileStat.of(log.path)
@@ -97,6 +104,7 @@ class Ingest:
                     form = self._format(content, block)
                     block = reader.follow_directives(block) if form.follows_fields else block
                 segment = self._workers.read_segment(reader, form, block, self._report)
+                head = self._checked(content, head, reader)
                 self._check_rejects(segment, log.name)
                 point = self._commit(point, content, head, marks, reader, segment)
                 reader.next_segment()
@@ -139,24 +147,29 @@ class Ingest:
                 source=name,
             )
 
+    def _checked(self, content: LogContent, began: Head, reader: BlockReader) -> Head:
+        """Return the head of a log that has been read, if it is still that of the log that was begun."""
+        if not content.rereadable:
+            return began
+        head = Head.of(content)
+        reached = min(HEAD_SIZE, reader.offset - head.start)
+        if head.start != began.start or not head.data.startswith(began.data) or len(head.data) < reached:
+            raise InputError("was emptied or replaced while it was read; run again", source=content.log.name)
+        return head
+
     def _commit(
-        self, point: LogRecord, content: LogContent, began: Head, marks: Marks, reader: BlockReader, segment: Segment
+        self, point: LogRecord, content: LogContent, head: Head, marks: Marks, reader: BlockReader, segment: Segment
     ) -> LogRecord:
         """Make a segment count, with the days it opens."""
-        ledger, head, tail = self._state.ledger, began, began.data
-        if content.rereadable:
-            head, tail = Head.of(content), reader.tail
-            reached = min(HEAD_SIZE, reader.offset - head.start)
-            if head.start != began.start or not head.data.startswith(began.data) or len(head.data) < reached:
-                raise InputError("was emptied or replaced while it was read; run again", source=content.log.name)
-            if reached <= 0:  # header lines alone: logs of any site begin with the same, so they make no log known
-                self.total.add(segment)
-                return point
+        ledger = self._state.ledger
+        if content.rereadable and reader.offset <= head.start:
+            self.total.add(segment)
+            return point  # header lines alone: logs of any site begin with the same, so they make no log known
         self._days.open(partial.day for partial in segment.partials)
         after = ledger.commit(
             point,
             head=head,
-            tail=tail,
+            tail=reader.tail if content.rereadable else head.data,
             marks=marks.take(reader.offset),
             new_offset=reader.offset,
             partials=segment.partials,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from typing import TYPE_CHECKING, Final
 
 from logblur.dataset import manifest
 from logblur.dataset.ledger import DayRecord
@@ -11,6 +12,14 @@ from logblur.dataset.seal import seal_day
 from logblur.dataset.state import State
 from logblur.pipeline.days import plan_of
 from logblur.summary import TableSummary
+
+if TYPE_CHECKING:
+    from logblur.policy.plan import Plan
+    from logblur.schema import Partial
+
+
+AT_ONCE: Final = 64 << 20
+"""Bytes of partials on disk that are merged at once; in memory they take up to four times as much."""
 
 
 class Publishing:
@@ -35,7 +44,12 @@ class Publishing:
 
     def publish_dirty_days(self) -> None:
         """Publish every day in which something new counts, but those that publish once, when they are sealed."""
-        for record in self._state.ledger.dirty_days():
+        records = self._state.ledger.dirty_days()
+        if records:
+            import pyarrow as pa
+
+            pa.default_memory_pool().release_unused()  # what the workers needed goes back to the system
+        for record in records:
             if plan_of(record).publish == "open":
                 self._publish(record, final=False)
 
@@ -47,11 +61,11 @@ class Publishing:
 
     def _publish(self, record: DayRecord, *, final: bool) -> None:
         """Merge a day's partials, hold its tables against their thresholds, and write them."""
-        from logblur.aggregate import merge, release
+        from logblur.aggregate import release
         from logblur.dataset.publish import DayInfo, publish_day
 
         state, plan = self._state, plan_of(record)
-        released = release(merge(list(state.read_partials(record.day))), plan.tables)
+        released = release(self._merged(record, plan), plan.tables)
         rolled_up = {name: table.rolled_up for name, table in released.items()}
         info = DayInfo(plan, record.key_id, final, rolled_up)
         publish_day(state.out, record.day, {name: table.rows for name, table in released.items()}, info)
@@ -65,3 +79,14 @@ class Publishing:
                     old.requests + table.requests,
                     old.rolled_up + table.rolled_up,
                 )
+
+    def _merged(self, record: DayRecord, plan: Plan) -> Partial:
+        """Merge a day's partials, range by range where they are too many to be in memory at once."""
+        from logblur.aggregate import merge, merge_in_ranges
+        from logblur.dataset.partials import Spill
+
+        state, ranges = self._state, self._state.size(record.day) // AT_ONCE + 1
+        if ranges == 1:
+            return merge(list(state.read_partials(record.day)))
+        spill = Spill(state.partials, state.key(record), plan_digest=plan.digest, keys=state.key_source)
+        return merge_in_ranges(lambda: state.read_partials(record.day), plan.tables, ranges, spill)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import queue
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from logblur.dataset.state import State
+from logblur.errors import OutputError
 from logblur.formats import Format
 from logblur.pipeline.days import Days
 from logblur.policy.plan import Plan
@@ -70,9 +72,18 @@ class Workers:
         pool: Has a thread more than there are workers.
         count: How many workers.
         started: When the run began.
+        max_state_bytes: What partials may take on disk, those of earlier runs among them.
     """
 
-    def __init__(self, state: State, days: Days, pool: ThreadPoolExecutor, count: int, started: datetime) -> None:
+    def __init__(
+        self,
+        state: State,
+        days: Days,
+        pool: ThreadPoolExecutor,
+        count: int,
+        started: datetime,
+        max_state_bytes: int | None,
+    ) -> None:
         from logblur.classify import Memory
         from logblur.protect import Templates
 
@@ -81,6 +92,8 @@ class Workers:
         self._memory, self._templates = Memory(), Templates()
         self._rules: Future[None] | None = None
         self._rehearsed = False
+        self._room = None if max_state_bytes is None else max_state_bytes - state.size()
+        self._lock = threading.Lock()
 
     def get_ready(self) -> None:
         """Compile the rules for user agents, in another thread, while this one goes on."""
@@ -106,7 +119,8 @@ class Workers:
                 return reader.read()
 
         try:
-            jobs = [self._pool.submit(self._work, pull, form, agents) for _ in range(self._count)]
+            count = 1 if reader.at_end else self._count
+            jobs = [self._pool.submit(self._work, pull, form, agents) for _ in range(count)]
             self._rehearse(form, first)
             while not all(job.done() for job in jobs):
                 if not self._learn(agents):
@@ -172,10 +186,22 @@ class Workers:
                 key = days.key(partial.day)
                 file = write_partial(state.partials, partial, key, plan_digest=plan.digest, keys=state.key_source)
                 found.partials.append(file)
+                self._take_room(file.size)
             if plan is days.plan:
                 found.no_address = rows.no_address
                 found.late = Counter({day: n for day, n in rows.left_out.items() if days.sealed(day)})
         return found
+
+    def _take_room(self, size: int) -> None:
+        with self._lock:
+            if self._room is None:
+                return
+            self._room -= size
+            if self._room < 0:
+                raise OutputError(
+                    f"{self._state.partials}: the counts of open days would take more than the limit on the state;"
+                    " nothing of this segment was counted: raise --max-state, or seal days earlier (seal_after)"
+                )
 
     def _protect(self, batch: pa.RecordBatch, plan: Plan, token_key: TokenKeys) -> Protected:
         from logblur.classify import classify

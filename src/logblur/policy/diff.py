@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from logblur.policy.explain import BECOMES, MEANS, restrictions
+from logblur.policy.explain import BECOMES, MEANS, RECORD, restrictions
 from logblur.policy.model import Duration, Policy, Table
 from logblur.policy.plan import Method, Plan
 from logblur.policy.resolve import resolve
@@ -26,6 +26,8 @@ SUBJECTS: Final = {
     "bytes_sent": "sizes",
     "referer": "referrers",
     "user_agent": "browsers and devices",
+    "forwarded_for": "addresses that proxies tell",
+    "cookies": "cookies",
 }
 """What people call a field."""
 
@@ -57,12 +59,16 @@ def diff(before: Policy, after: Policy) -> tuple[Change, ...]:
     plans = resolve(before), resolve(after)
     return (
         *_said(before, after),
-        *(change for name in Fields.model_fields for change in _field(name, before, after, plans)),
+        *(change for name in _names(before, after) for change in _field(name, before, after, plans)),
         *_signals(plans),
         *_visitor(before, after),
         *_own(before, after),
         *_tables(before, after),
     )
+
+
+def _names(before: Policy, after: Policy) -> dict[str, None]:
+    return dict.fromkeys((*Fields.model_fields, *before.fields.named(), *after.fields.named()))
 
 
 def _changed(subject: str, before: object, after: object, effect: Effect = "other") -> Iterator[Change]:
@@ -87,6 +93,9 @@ def _said(before: Policy, after: Policy) -> Iterator[Change]:
     yield from _changed("purpose", before.purpose, after.purpose)
     yield from _changed("legal basis", before.legal_basis, after.legal_basis)
     yield from _changed("kept for", before.retention, after.retention, _longer(before.retention, after.retention))
+    stay = {False: "kept", True: "deleted when they are counted and their days sealed"}
+    logs = (before.input.delete_logs, after.input.delete_logs)
+    yield from _changed("raw logs are", stay[logs[0]], stay[logs[1]], "less" if logs[1] else "more")
     for name in ("recipients", "transfers"):
         old, new = getattr(before, name), getattr(after, name)
         added = set(new or ()) - set(old or ())
@@ -126,7 +135,7 @@ def _field(name: str, before: Policy, after: Policy, plans: tuple[Plan, Plan]) -
 def _becomes(name: str, method: Method, plan: Plan) -> str:
     if method == "drop":
         return "nothing"
-    return BECOMES[name][method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
+    return BECOMES.get(name, RECORD)[method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
 
 
 def _signals(plans: tuple[Plan, Plan]) -> Iterator[Change]:

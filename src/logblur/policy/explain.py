@@ -13,6 +13,13 @@ from logblur.policy.resolve import made_of
 from logblur.policy.rules import Fields
 from logblur.schema import FINDINGS, PARSED, Category, metadata_of
 
+RECORD: Final[Mapping[Method, str]] = {
+    "pseudonym": "pseudonym under the day's key, in records; personal data",
+    "keep": "as logged but for addresses within, in records; personal data",
+}
+
+"""What is left of a field that only some servers log."""
+
 BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
     "time": {
         "hour": "day and hour",
@@ -21,6 +28,8 @@ BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
     },
     "remote_addr": {
         "truncate": "network: the first {ipv4} bits of IPv4, {ipv6} of IPv6",
+        "asn": "the network's owner by number, looked up on the whole address",
+        "country": "country, looked up on the whole address",
         "pseudonym": "pseudonym under the day's key, in records; personal data",
         "keep": "the whole address, in records; personal data",
     },
@@ -33,8 +42,15 @@ BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
     "path": {"template": "path without its query, variable parts replaced"},
     "status": {"keep": "status as logged", "class": "class of the status, such as 4xx"},
     "bytes_sent": {"keep": "size, summed"},
-    "referer": {"domain": "registrable domain, and search engine, social network or answering service"},
+    "referer": {
+        "terms": "as domain, and what was searched for where the engine says it, swept",
+        "path": "site and path, variable parts replaced, without its query",
+        "origin": "site: scheme and host",
+        "domain": "registrable domain, and search engine, social network or answering service",
+    },
     "user_agent": {"family": "browser, system, device and bot, by name and major version"},
+    "forwarded_for": RECORD,
+    "cookies": RECORD,
 }
 """Field -> method -> what is left of it. Dropping leaves nothing anywhere."""
 
@@ -137,7 +153,7 @@ def explain(policy: Policy, plan: Plan) -> Explanation:
     rules = policy.fields.named()
     fields = tuple(
         _field(name, plan, rules[name].reason if name in rules else "the policy does not name it")
-        for name in Fields.model_fields
+        for name in dict.fromkeys((*Fields.model_fields, *rules))
     )
     return Explanation(
         name=policy.name,
@@ -162,7 +178,7 @@ def _held(policy: Policy, plan: Plan, fields: Iterable[FieldExplained]) -> tuple
     rules = policy.fields.named()
     known = {field.name: field for field in fields}
     held = []
-    for name in PARSED.names:
+    for name in dict.fromkeys((*PARSED.names, *rules)):
         if name == "referer_host":  # a part of referer
             continue
         category, rule = Category(metadata_of(name)["category"]), rules.get(name)
@@ -192,7 +208,7 @@ def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
         if name == "time":
             becomes = "nothing; read to tell the day"
     else:
-        becomes = BECOMES[name][method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
+        becomes = BECOMES.get(name, RECORD)[method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
         if name == "path" and plan.query:
             becomes = f"path, variable parts replaced, with the parameters {', '.join(plan.query)}, their values swept"
     columns = tuple(column for column in plan.columns if name in made_of(column, plan.dimensions))
@@ -212,9 +228,11 @@ def restrictions(plan: Plan) -> tuple[str, ...]:
     restricted = plan.of_restricted()
     differs = [
         f"{name}: {_field(name, restricted, None).becomes}"
-        for name in Fields.model_fields
+        for name in dict.fromkeys((*Fields.model_fields, *plan.methods))
         if _field(name, restricted, None).becomes != _field(name, plan, None).becomes
     ]
+    if not signals.visitors:
+        differs.append("not among the visitors")
     return (f"A request is restricted where {' or '.join(when)}. Of such requests less is kept. {'; '.join(differs)}.",)
 
 
@@ -263,4 +281,8 @@ def _tokens(policy: Policy, plan: Plan) -> tuple[str, ...]:
         f"A day is published {again}.",
         f"A day is sealed {policy.visitor.seal_after} past its end or the arrival of its first line, whichever is "
         "later: its key is destroyed, and with it every token.",
+        f"Its tables go {policy.retention} after the same moment, with the run that starts then.",
+        "Raw logs go when every byte of them is counted and every day of theirs is sealed."
+        if plan.delete_logs
+        else "Raw logs stay where they are.",
     )

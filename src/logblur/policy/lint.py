@@ -26,7 +26,7 @@ FINEST_IPV6: Final = 48
 _DROP: Final = Drop(method="drop")
 _PEOPLE: Final = frozenset({"visitor", "client", "remote_addr", "remote_user"})
 _TAKEN: Final = frozenset({*KEY_TYPES, *MEASURES, *PARSED.names, *_PEOPLE}) | {
-    *("date", "universe", "people", "parts", "clients", "depth", "first", "own_domain", "file_kind"),
+    *("date", "universe", "people", "parts", "clients", "depth", "first", "own_domain", "file_kind", "searched"),
 }
 """Names of columns that mean something already, in a log, in a table, or on the way from one to the other."""
 
@@ -98,8 +98,11 @@ def _lint_signals(policy: Policy) -> None:
         usual = always.get(name, _DROP)
         if _finest(rule) < _finest(usual) or not _parameters(rule) <= _parameters(usual):
             raise PolicyError("keeps more than the rule that holds always: restricted requests keep less", path=path)
-    if not signals.fields.named() and "consent" not in policy.grounds():
-        raise PolicyError("changes nothing: say under signals.fields what becomes of such requests", path="signals")
+    if not signals.fields.named() and signals.visitors and "consent" not in policy.grounds():
+        raise PolicyError(
+            "changes nothing: say under signals.fields what becomes of such requests, or visitors = false",
+            path="signals",
+        )
 
 
 def _finest(rule: AnyRule) -> tuple[int, int, int]:

@@ -111,9 +111,9 @@ def builtin_text(name: str) -> str:
 
 def _refusal(error: ErrorDetails, document: Mapping[str, Any]) -> PolicyError:
     """Say the validator's first finding in the words of the file, with the key's path."""
-    loc = error["loc"]
-    path = _path(loc)
     context = error.get("ctx", {})
+    loc = (*error["loc"], context["field"]) if "field" in context else error["loc"]
+    path = _path(loc)
     match error["type"]:
         case "extra_forbidden":
             message = f"there is no such key; {nearest(str(loc[-1]), _keys(loc))}"

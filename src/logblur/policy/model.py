@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 
-from logblur.formats.json import checked_mapping
+from logblur.formats.json import read_mapping
 from logblur.periods import Period
 from logblur.policy.identifiers import Identifiers
 from logblur.policy.meaning import Dimension, Pages
@@ -100,7 +100,7 @@ def _zone(value: str) -> str:
 
 def _format(value: Any) -> Any:
     """Return a mapping of JSON keys as the text that `formats.resolve_format` takes."""
-    return json.dumps(checked_mapping(value), ensure_ascii=False) if isinstance(value, dict) else value
+    return read_mapping(json.dumps(value)).name if isinstance(value, dict) else value
 
 
 def _definition(value: str) -> str:
@@ -176,12 +176,13 @@ class Signals(Model):
 
     A request is *restricted* where a field of `objection` holds one of its values, and where `consent` names fields
     and none of them holds one of its values. In a value ``*`` stands for any text, and case does not matter.
-    `fields` says what becomes of its fields; one that is not named there is treated as always, but one that rests on
-    consent is dropped.
+    Without `visitors` such requests are not among the visitors. `fields` says what becomes of their fields; one that
+    is not named there is treated as always, but one that rests on consent is dropped.
     """
 
     consent: Conditions = Field(default_factory=dict)
     objection: Conditions = Field(default_factory=dict)
+    visitors: bool = True
     fields: Fields = Fields()
 
 

@@ -10,7 +10,10 @@ from zoneinfo import ZoneInfo
 
 from logblur.periods import Period
 
-Method = Literal["keep", "pseudonym", "hour", "day", "truncate", "template", "domain", "family", "class", "drop"]
+Method = Literal[
+    "keep", "pseudonym", "hour", "day", "truncate", "asn", "country", "template", "terms", "path", "origin", "domain",
+    "family", "class", "drop",
+]  # fmt: skip
 """How a field is treated; of two that one field can have, the later keeps less. A field not named is dropped."""
 
 Conditions = tuple[tuple[str, tuple[str, ...]], ...]
@@ -22,17 +25,28 @@ LARGEST_SHARE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
+class Database:
+    """What a column is looked up in: ``country`` or ``asn``, where, and which build of it (type and time)."""
+
+    column: str
+    path: str
+    build: str
+
+
+@dataclass(frozen=True, slots=True)
 class Signals:
     """When a request is restricted.
 
     Attributes:
         consent: A request is, where this names fields and none of them holds one of its values.
         objection: It is, where one of these fields holds one of its values, whatever else it says.
+        visitors: Whether restricted requests are among the visitors that are counted.
         methods, columns, ipv4_prefix, ipv6_prefix, query: Of restricted requests, as in `Plan`.
     """
 
     consent: Conditions
     objection: Conditions
+    visitors: bool
     methods: Mapping[str, Method]
     columns: tuple[str, ...]
     ipv4_prefix: int
@@ -127,8 +141,8 @@ class Plan:
         name: The policy's name.
         digest: SHA-256 in hex over everything that decides what is published.
         methods: For each named field (`schema.PARSED` names; never `referer_host`) its method; absent means drop.
-        fields: The Parsed columns that a run needs (`schema.PARSED` names; ``referer_host`` where `referer` is
-            a domain; those of ``visitor_from`` too, even where the field is dropped).
+        fields: The Parsed columns that a run needs (`schema.PARSED` names; ``referer_host`` for `referer`,
+            and `referer` itself where search terms stay; those of ``visitor_from`` too, even where it is dropped).
         columns: Key columns and ``scan`` columns that the policy yields, names in `schema.KEY_TYPES`, then its own.
         tables: The tables, in the policy's order.
         client: Where the client's address stands; everything said of ``remote_addr`` is about that address.
@@ -136,6 +150,7 @@ class Plan:
         ipv4_prefix, ipv6_prefix: Bits kept where remote_addr is truncated.
         period: What one key lives for and one file holds; called a day elsewhere.
         query: Parameters that stay with a path, in this order.
+        databases: What country and network owner are looked up in.
         identifiers: The organisation's own rules: name, and a regular expression of RE2.
         zone: Whose days and hours are counted.
         log_zone: For formats whose times carry no zone.
@@ -163,6 +178,7 @@ class Plan:
     ipv6_prefix: int
     period: Period
     query: tuple[str, ...]
+    databases: tuple[Database, ...]
     identifiers: tuple[tuple[str, str], ...]
     zone: ZoneInfo
     log_zone: ZoneInfo

@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 from logblur.errors import PolicyError
 from logblur.policy.lint import lint, lint_overlaps
 from logblur.policy.model import Policy, Table
-from logblur.policy.plan import Client, Dimension, Method, Pages, Plan, Signals, TablePlan
+from logblur.policy.plan import Client, Database, Dimension, Method, Pages, Plan, Signals, TablePlan
 from logblur.policy.rules import AnyRule, Template, Truncate
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
 _AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
+
+_REFERRER: Final[Mapping[str, tuple[Method, ...]]] = {"referer": ("domain", "origin", "path", "terms")}
 
 YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
     "hour": {"time": ("hour", "keep")},
@@ -33,16 +35,21 @@ YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
     "browser_major": _AGENT,
     "bot": _AGENT,
     "bot_class": _AGENT,
-    "referrer_domain": {"referer": ("domain",)},
-    "search_engine": {"referer": ("domain",)},
-    "social_network": {"referer": ("domain",)},
-    "ai_service": {"referer": ("domain",)},
+    "referrer_domain": _REFERRER,
+    "search_engine": _REFERRER,
+    "search_terms": {"referer": ("terms",)},
+    "social_network": _REFERRER,
+    "ai_service": _REFERRER,
     "complete": {"status": ("keep",), "bytes_sent": ("keep",)},
+    "referrer_origin": {"referer": ("origin", "path")},
+    "referrer": {"referer": ("path",)},
+    "country": {"remote_addr": ("country", "asn", "truncate")},
+    "asn": {"remote_addr": ("asn", "truncate")},
     "network": {"remote_addr": ("truncate",)},  # an address kept whole is no network: its groups would be one client
 }
 """Key column -> the fields it is made of -> the methods that yield it, weakest first (docs/design.md, section 5)."""
 
-_OPTIONAL: Final = ("signals", "query", "identifiers", "pages", "dimensions")
+_OPTIONAL: Final = ("signals", "query", "databases", "identifiers", "pages", "dimensions")
 """Parts of a Plan that are no part of its digest where a policy does not ask for them."""
 
 _KEPT: Final[tuple[Method, ...]] = tuple(method for method in get_args(Method)[::-1] if method != "drop")
@@ -84,8 +91,9 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         Dimension(name, own.field, "referer_host" if own.field == "referer" else own.field, (*own.values.items(),))
         for name, own in policy.dimensions.items()
     )
+    databases = _databases(rules)
     for number, table in enumerate(policy.tables):
-        _check(table, f"table[{number}]", methods, dimensions)
+        _check(table, f"table[{number}]", methods, dimensions, databases)
     lint_overlaps(policy.tables, {**YIELDS, **{own.name: (own.field,) for own in dimensions}}, TOLD_BY)
     ipv4_prefix, ipv6_prefix = _prefixes(rules)
     signals = _signals(policy, rules, dimensions) if policy.signals else None
@@ -96,7 +104,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         digest="",
         methods=methods,
         fields=_parsed(methods, (policy.input.client_address.field, *policy.visitor.from_, *asked), signals),
-        columns=_columns(methods, dimensions),
+        columns=_columns(methods, dimensions, databases),
         tables=tuple(
             TablePlan(t.name, t.where, t.by, t.measures, t.min_clients, t.max_client_share) for t in policy.tables
         ),
@@ -106,6 +114,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         ipv6_prefix=ipv6_prefix,
         period=policy.period,
         query=_query(rules),
+        databases=databases,
         identifiers=tuple(policy.identifiers.items()),
         zone=ZoneInfo(policy.input.timezone),
         log_zone=ZoneInfo(policy.input.log_timezone),
@@ -128,6 +137,28 @@ def _prefixes(rules: Mapping[str, AnyRule]) -> tuple[int, int]:
     return (address.ipv4_prefix, address.ipv6_prefix) if isinstance(address, Truncate) else (0, 0)
 
 
+def _databases(rules: Mapping[str, AnyRule]) -> tuple[Database, ...]:
+    """Return the databases that are named, with the build that each is now."""
+    rule = rules.get("remote_addr")
+    named = {column: getattr(rule, f"{column}_database", None) for column in ("country", "asn")}
+    return tuple(
+        Database(column, path, _build(path, f"fields.remote_addr.{column}_database"))
+        for column, path in named.items()
+        if path
+    )
+
+
+def _build(path: str, key: str) -> str:
+    import maxminddb
+
+    try:
+        with maxminddb.open_database(path) as reader:
+            about = reader.metadata()
+    except (OSError, ValueError, maxminddb.InvalidDatabaseError):
+        raise PolicyError("is no database in MaxMind's format that can be read", path=key) from None
+    return f"{about.database_type} {about.build_epoch}"
+
+
 def _query(rules: Mapping[str, AnyRule]) -> tuple[str, ...]:
     path = rules.get("path")
     return path.query.keep if isinstance(path, Template) and path.query else ()
@@ -139,9 +170,11 @@ def made_of(column: str, dimensions: Sequence[Dimension]) -> Mapping[str, tuple[
     return YIELDS[column] if own is None else {own: _KEPT}
 
 
-def _columns(methods: Mapping[str, Method], dimensions: Sequence[Dimension]) -> tuple[str, ...]:
+def _columns(
+    methods: Mapping[str, Method], dimensions: Sequence[Dimension], databases: Sequence[Database]
+) -> tuple[str, ...]:
     names = (*KEY_TYPES, *(dimension.name for dimension in dimensions))
-    return tuple(column for column in names if not _lacking(column, methods, dimensions))
+    return tuple(column for column in names if not _lacking(column, methods, dimensions, databases))
 
 
 def _signals(policy: Policy, rules: Mapping[str, AnyRule], dimensions: Sequence[Dimension]) -> Signals:
@@ -157,23 +190,34 @@ def _signals(policy: Policy, rules: Mapping[str, AnyRule], dimensions: Sequence[
     return Signals(
         tuple(sorted(policy.signals.consent.items())),
         tuple(sorted(policy.signals.objection.items())),
+        policy.signals.visitors and policy.legal_basis != "consent",
         {name: method for name, method in methods.items() if method != "drop"},
-        _columns(methods, dimensions),
+        _columns(methods, dimensions, _databases(kept)),
         *_prefixes(kept),
         _query(kept),
     )
 
 
-def _lacking(column: str, methods: Mapping[str, Method], dimensions: Sequence[Dimension]) -> str:
+def _lacking(
+    column: str, methods: Mapping[str, Method], dimensions: Sequence[Dimension], databases: Sequence[Database]
+) -> str:
     """Return what a column lacks, in words; empty where the policy yields it."""
     for field, yielding in made_of(column, dimensions).items():
         if methods.get(field, "drop") not in yielding:
             wanted = " or ".join(repr(method) for method in yielding)
             return f"it takes fields.{field} with method {wanted}; the policy says {methods.get(field, 'drop')!r}"
+    if column in {"country", "asn"} and column not in {database.column for database in databases}:
+        return f"it takes fields.remote_addr.{column}_database, a database in MaxMind's format"
     return ""
 
 
-def _check(table: Table, path: str, methods: Mapping[str, Method], dimensions: Sequence[Dimension]) -> None:
+def _check(
+    table: Table,
+    path: str,
+    methods: Mapping[str, Method],
+    dimensions: Sequence[Dimension],
+    databases: Sequence[Database],
+) -> None:
     """Refuse a table that the policy's fields do not yield."""
     dropped = {field for field in PARSED.names if methods.get(field, "drop") == "drop"}
     if "time" in dropped:
@@ -184,7 +228,7 @@ def _check(table: Table, path: str, methods: Mapping[str, Method], dimensions: S
             f"{table.where!r} is told by {told}; the policy drops {lost} (table {table.name!r})", path=f"{path}.where"
         )
     for column in table.by:
-        if lacking := _lacking(column, methods, dimensions):
+        if lacking := _lacking(column, methods, dimensions, databases):
             raise PolicyError(f"cannot have {column!r}: {lacking} (table {table.name!r})", path=f"{path}.by")
     if "bytes" in table.measures and "bytes_sent" in dropped:
         raise PolicyError(
@@ -195,6 +239,7 @@ def _check(table: Table, path: str, methods: Mapping[str, Method], dimensions: S
 def _parsed(methods: Mapping[str, Method], also: Iterable[str], signals: Signals | None) -> tuple[str, ...]:
     """Return the columns that a run reads, in the schema's order, then those that are in no schema."""
     named = {"referer_host" if name == "referer" else name for name, method in methods.items() if method != "drop"}
+    named |= {"referer"} if methods.get("referer") in {"origin", "path", "terms"} else set()
     wanted = named | {"time", "remote_addr"} | set(also) | set(signals.fields if signals else ())
     return tuple(name for name in PARSED.names if name in wanted) + tuple(sorted(wanted.difference(PARSED.names)))
 

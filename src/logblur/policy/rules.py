@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 
 def line(value: str) -> str:
@@ -103,6 +114,24 @@ class Truncate(Rule):
     ipv4_prefix: Annotated[int, Field(ge=1, le=32)]
     ipv6_prefix: Annotated[int, Field(ge=1, le=128)]
 
+    country_database: Line | None = None
+    asn_database: Line | None = None
+
+
+class Country(Rule):
+    """An address by its country, looked up in a database of MaxMind's format."""
+
+    method: Literal["country"]
+    country_database: Line
+
+
+class Asn(Rule):
+    """An address by the number of the network's owner, looked up in a database of MaxMind's format."""
+
+    method: Literal["asn"]
+    asn_database: Line
+    country_database: Line | None = None
+
 
 class Pseudonym(Rule):
     """A keyed replacement for records; still personal data while the day's key exists."""
@@ -169,10 +198,28 @@ class Class(Rule):
     method: Literal["class"]
 
 
+class Page(Rule):
+    """A referrer by its site and the template of its path."""
+
+    method: Literal["path"]
+
+
+class Origin(Rule):
+    """A referrer by its site: scheme and host."""
+
+    method: Literal["origin"]
+
+
 class Domain(Rule):
     """A referrer by its registrable domain."""
 
     method: Literal["domain"]
+
+
+class Terms(Rule):
+    """A referrer by its registrable domain and, where a search engine says it, what was searched for, swept."""
+
+    method: Literal["terms"]
 
 
 class Family(Rule):
@@ -181,32 +228,69 @@ class Family(Rule):
     method: Literal["family"]
 
 
-AnyRule = Drop | Keep | Truncate | Pseudonym | Hour | Day | Template | Class | Domain | Family
+OWN: Final = re.compile(r"(?:http|sent_http|cookie|env|note)_[a-z0-9_]{1,80}")
+"""Names of fields that only some servers log: headers, cookies, variables, notes (`schema.column`)."""
+
+AnyRule = (
+    Drop
+    | Keep
+    | Truncate
+    | Asn
+    | Country
+    | Page
+    | Origin
+    | Pseudonym
+    | Hour
+    | Day
+    | Template
+    | Class
+    | Terms
+    | Domain
+    | Family
+)
 
 _Tagged = Field(discriminator="method")
 
 
 class Fields(Model):
-    """The fields a policy can name, in the order of `schema.PARSED`. None stands for not named: dropped."""
+    """The fields a policy can name, in the order of `schema.PARSED`, and any `OWN` one. None, not named: dropped."""
+
+    model_config = ConfigDict(extra="allow")
 
     time: Annotated[Hour | Day | Keep | Drop, _Tagged] | None = None
-    remote_addr: Annotated[Truncate | Pseudonym | Keep | Drop, _Tagged] | None = None
+    remote_addr: Annotated[Truncate | Asn | Country | Pseudonym | Keep | Drop, _Tagged] | None = None
     remote_user: Annotated[Pseudonym | Keep | Drop, _Tagged] | None = None
     host: Annotated[Keep | Drop, _Tagged] | None = None
     method: Annotated[Keep | Drop, _Tagged] | None = None
     path: Annotated[Template | Drop, _Tagged] | None = None
     status: Annotated[Keep | Class | Drop, _Tagged] | None = None
     bytes_sent: Annotated[Keep | Drop, _Tagged] | None = None
-    referer: Annotated[Domain | Drop, _Tagged] | None = None
+    referer: Annotated[Terms | Page | Origin | Domain | Drop, _Tagged] | None = None
     user_agent: Annotated[Family | Drop, _Tagged] | None = None
+    forwarded_for: Annotated[Pseudonym | Keep | Drop, _Tagged] | None = None
+    cookies: Annotated[Pseudonym | Keep | Drop, _Tagged] | None = None
+    __pydantic_extra__: dict[str, Annotated[Pseudonym | Keep | Drop, _Tagged]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        """Refuse a name that is neither known nor `OWN`."""
+        if isinstance(value, dict):
+            for name in value:
+                if isinstance(name, str) and name not in cls.model_fields and not OWN.fullmatch(name):
+                    raise PydanticCustomError("extra_forbidden", "no such field", {"field": name})
+        return value
 
     def named(self) -> dict[str, AnyRule]:
         """Return the rules of the fields that the policy names."""
-        return {name: rule for name in type(self).model_fields if (rule := getattr(self, name)) is not None}
+        known = {name: rule for name in type(self).model_fields if (rule := getattr(self, name)) is not None}
+        return known | (self.__pydantic_extra__ or {})
 
 
 def rules_of(field: str) -> dict[str, type[Rule]]:
     """Return the rule of each method that a field can have, by method, in the order they are declared."""
+    if OWN.fullmatch(field):
+        field = "cookies"
     union = next(kind for kind in get_args(Fields.model_fields[field].annotation) if kind is not type(None))
     rules: tuple[type[Rule], ...] = get_args(get_args(union)[0])
     return {get_args(rule.model_fields["method"].annotation)[0]: rule for rule in rules}

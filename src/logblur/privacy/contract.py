@@ -46,7 +46,7 @@ def _departures(table: TableDay, tables: dict[str, TablePlan], plan: Plan, oldes
         yield "its columns are not those of the policy"
     if table.k != promised.min_clients or table.where != promised.where:
         yield "its threshold or its universe is not the policy's"
-    if table.day < oldest:
+    if table.period.after(table.day) <= oldest:
         yield "kept longer than the policy says"
     if plan.publish == "sealed" and not table.sealed:
         yield "published before its day was sealed"

@@ -11,6 +11,7 @@ import polars as pl
 
 from logblur.dataset import manifest
 from logblur.errors import OutputError
+from logblur.periods import Period
 from logblur.schema import MEASURES, OTHER
 
 
@@ -20,7 +21,8 @@ class TableDay:
 
     Attributes:
         table: Its name.
-        day: The day.
+        day: The day; of a week the first.
+        period: Which of the two.
         where: Its universe.
         k: Its threshold, as file and manifest say.
         digest: Of the Plan it was published under.
@@ -31,6 +33,7 @@ class TableDay:
 
     table: str
     day: date
+    period: Period
     where: str
     k: int
     digest: str
@@ -94,7 +97,7 @@ def published(folder: Path) -> Published:
     for file in sorted(folder.rglob("*")):
         if file.is_dir() or file.is_relative_to(folder / manifest.PRIVATE):
             continue
-        table, _, day = file.parent.relative_to(folder).as_posix().partition("/date=")
+        table, _, day = file.parent.relative_to(folder).as_posix().partition("/")
         if file.name != f"{table}.parquet":
             strays.append(file)
             continue
@@ -104,8 +107,9 @@ def published(folder: Path) -> Published:
             where, k, digest = said["logblur.universe"], int(said["logblur.k"]), said["logblur.policy_digest"]
             rows = pl.from_arrow(opened.read())
             assert isinstance(rows, pl.DataFrame)
-            sealed = bool(entries.get(day, {}).get("sealed"))
-            found.append(TableDay(table, date.fromisoformat(day), where, k, digest, sealed, rows, file))
+            period, first = Period.of_folder(day)
+            sealed = bool(entries.get(period.label(first), {}).get("sealed"))
+            found.append(TableDay(table, first, period, where, k, digest, sealed, rows, file))
         except (ValueError, KeyError):
             strays.append(file)
         except OSError as error:

@@ -58,13 +58,11 @@ class Column:
         place: The file.
         name: Its name.
         values: An Arrow array.
-        day: The day that the file's folder names (``date=``, ``week=``), or empty.
     """
 
     place: str
     name: str
     values: pa.Array
-    day: str = ""
 
 
 def files_of(path: Path) -> list[Path]:
@@ -88,18 +86,10 @@ def read(path: Path, *, skip: Callable[[Path], bool] = lambda _: False) -> Itera
         yield from _raw(file, place)
         for name, text in _decoded(file):
             yield _piece(f"{place}, {name}", text)
-        for table in _guarded(tables(file)):
-            for column in _columns(table, place, ""):
+        for table in guarded(tables(file)):
+            for column in _columns(table, place):
                 if (cells := _cells(column)) is not None:
                     yield Piece(f"{place}, column {column.name}", cells)
-
-
-def columns(path: Path) -> Iterator[Column]:
-    """Yield every column of every table in a file or a folder, part by part."""
-    for file in files_of(path):
-        day = next((part[5:] for part in file.parts if part.startswith(("date=", "week="))), "")
-        for table in _guarded(tables(file)):
-            yield from _columns(table, _place(file, path), day)
 
 
 def tables(file: Path) -> Iterator[pa.Table]:
@@ -119,6 +109,8 @@ def tables(file: Path) -> Iterator[pa.Table]:
 
             options = csv.ParseOptions(delimiter="\t" if suffixes[-1] == ".tsv" else ",")
             with csv.open_csv(file, parse_options=options) as stream:
+                texts = csv.ConvertOptions(column_types=dict.fromkeys(stream.schema.names, pa.string()))
+            with csv.open_csv(file, parse_options=options, convert_options=texts) as stream:
                 for batch in stream:
                     yield pa.Table.from_batches([batch])
         case [".json" | ".jsonl" | ".ndjson"] if file.stat().st_size <= _LARGEST_DOCUMENT:
@@ -133,11 +125,23 @@ def _json(file: Path) -> Iterator[pa.Table]:
     try:
         _gather("", json.loads(text), leaves)
     except ValueError:
-        for line in text.splitlines():
-            if line.strip():
-                _gather("", json.loads(line), leaves)
+        rows = [_row("", json.loads(line)) for line in text.splitlines() if line.strip()]
+        names = dict.fromkeys(name for row in rows for name in row)
+        yield pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
     for name, values in leaves.items():
         yield pa.table({name: values})
+
+
+def _row(name: str, value: Any) -> dict[str, str]:
+    """Return the leaves of a line of JSON, by the path of keys that leads to each."""
+    if isinstance(value, dict | list):
+        inner = value.items() if isinstance(value, dict) else enumerate(value)
+        return {
+            key: text
+            for part, leaf in inner
+            for key, text in _row(f"{name}.{part}" if name else str(part), leaf).items()
+        }
+    return {} if value is None else {name: str(value)}
 
 
 def _gather(name: str, value: Any, leaves: dict[str, list[str]]) -> None:
@@ -204,7 +208,7 @@ def _separated(page: bytes) -> bytes:
     return page
 
 
-def _guarded(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def guarded(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """Yield the parts of a table up to where the file is damaged."""
     try:
         yield from parts
@@ -212,10 +216,10 @@ def _guarded(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
         return
 
 
-def _columns(table: pa.Table, place: str, day: str) -> Iterator[Column]:
+def _columns(table: pa.Table, place: str) -> Iterator[Column]:
     for name, chunked in zip(table.column_names, table.columns, strict=True):
         for values in chunked.chunks:
-            yield Column(place, name, _flat(values), day)
+            yield Column(place, name, _flat(values))
 
 
 def _flat(values: pa.Array) -> pa.Array:
@@ -228,7 +232,7 @@ def _flat(values: pa.Array) -> pa.Array:
 def _cells(column: Column) -> Bytes | None:
     """Return the cells as lines of text: those of a dictionary whether a row uses them or not."""
     values = column.values.dictionary if pa.types.is_dictionary(column.values.type) else column.values
-    if pa.types.is_integer(values.type) and column.name in NOT_MEASURED:
+    if column.name in NOT_MEASURED:  # as text its bytes are searched all the same
         return None
     if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
         joined = b"\n".join(value for value in values.to_pylist() if value is not None)

@@ -69,8 +69,10 @@ def _vocabulary() -> bytes:
     """Return the words that logblur itself writes: of schema, metadata and manifest, and of what it classifies by."""
     words = [*KEY_TYPES, *MEANINGS, *MEANINGS.values(), *MEASURES, *UNIVERSES, *FINDINGS]
     words += ["manifest.json", "parquet", "logblur.policy_digest", "logblur.schema_version", "rolled_up", "withheld"]
-    tables = (resources.files("logblur.classify") / name for name in ("bots.toml", "engines.toml"))
-    return "\n".join([*words, *(table.read_text(encoding="utf-8") for table in tables)]).encode()
+    rooms = [resources.files("logblur.classify")]
+    rooms += [room for room in rooms[0].iterdir() if room.is_dir()]
+    files = (file for room in rooms for file in room.iterdir() if file.name.endswith(".toml"))
+    return "\n".join([*words, *(file.read_text(encoding="utf-8") for file in files)]).encode()
 
 
 def search(name: str, place: Path, hunt: Hunt, *, skip: Callable[[Path], bool] = lambda _: False) -> Result:

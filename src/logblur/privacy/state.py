@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from logblur import durable
 from logblur.dataset.partials import SUFFIX
+from logblur.periods import Period
 from logblur.privacy.report import Result, verdict_of
 
 _LEDGER: Final = "ledger.sqlite"
@@ -65,7 +66,7 @@ def _past_their_day(folder: Path, ledger: Path, now: datetime) -> Iterator[str]:
         try:
             days = db.execute("SELECT day, seal_after, first_arrival, sealed_at FROM days").fetchall()
             partials = {file for (file,) in db.execute("SELECT file FROM partials WHERE file IS NOT NULL")}
-            (zone,) = db.execute("SELECT value FROM meta WHERE name = 'timezone'").fetchone() or ("UTC",)
+            meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
         finally:
             db.close()
     except sqlite3.DatabaseError:
@@ -79,7 +80,9 @@ def _past_their_day(folder: Path, ledger: Path, now: datetime) -> Iterator[str]:
         elif key.stem not in known:
             yield f"keys/{key.name}: a key of no day"
     for day, seal_after, arrival, at in days:
-        due = max(_end(date.fromisoformat(day), ZoneInfo(zone)), datetime.fromtimestamp(arrival, UTC))
+        end = Period(meta.get("period", Period.DAY)).after(date.fromisoformat(day))
+        midnight = datetime.combine(end, datetime.min.time(), ZoneInfo(meta.get("timezone", "UTC")))
+        due = max(midnight.astimezone(UTC), datetime.fromtimestamp(arrival, UTC))
         if at is None and now >= due + timedelta(seconds=seal_after):
             yield f"{day} is past its day: seal it (logblur seal --all-due)"
     for path in sorted((folder / "partials").glob("*")):
@@ -87,10 +90,6 @@ def _past_their_day(folder: Path, ledger: Path, now: datetime) -> Iterator[str]:
             yield f"partials/{path.name[:10]}…: the day is sealed, a partial lives"
         elif path.name not in partials or path.suffix != SUFFIX:
             yield f"partials/{path.name[:10]}…: no partial that counts"
-
-
-def _end(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day + timedelta(days=1), datetime.min.time(), zone).astimezone(UTC)
 
 
 def _remains(ledger: Path) -> Iterator[str]:

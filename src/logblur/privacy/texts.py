@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
+from logblur.periods import Period
 from logblur.policy.model import Policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import resolve
@@ -131,7 +132,7 @@ def _kept(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:
     """Return a line for each field of which something is kept, by category."""
     kept = [name for name in policy.fields.named() if plan.methods[name] != "drop"]
     categories = {name: Category(metadata_of(name)["category"]) for name in kept}
-    kept.sort(key=lambda name: (list(Category).index(categories[name]), PARSED.names.index(name)))
+    kept.sort(key=lambda name: (list(Category).index(categories[name]), PARSED.get_field_index(name)))
     items = [
         words.say(
             "item",
@@ -141,6 +142,11 @@ def _kept(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:
         )
         for name in kept
     ]
+    for database in plan.databases:
+        if database.column != plan.methods["remote_addr"]:
+            looked_up = words.field("remote_addr", database.column)
+            cite = f"fields.remote_addr.{database.column}_database"
+            items.append(words.say("item", cite, category=words.of("category", Category.META), what=looked_up))
     if plan.query:
         items.append(words.say("parameters", "fields.path.query", names=", ".join(plan.query)))
     if plan.signals:
@@ -153,7 +159,14 @@ def _kept(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:
 def _counted(words: Phrases, plan: Plan) -> list[Item]:
     """Return what is read to count people, whatever becomes of it."""
     read = dict.fromkeys(["remote_addr", *plan.visitor_from])
-    return [words.say("tokens", "visitor.from", what=words.listed([words.of("token", name) for name in read]))]
+    return [
+        words.say("tokens", "visitor.from", what=words.listed([words.of("token", name) for name in read])),
+        *_weeks(words, plan),
+    ]
+
+
+def _weeks(words: Phrases, plan: Plan) -> list[Item]:
+    return [words.say("weeks", "period")] if plan.period == Period.WEEK else []
 
 
 def _remains(words: Phrases, plan: Plan) -> list[Item]:
@@ -244,6 +257,7 @@ def _measures(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:
     return [
         words.say("deny", "fields"),
         words.say("key", "visitor.from", "visitor.seal_after", seal_after=seal_after),
+        *_weeks(words, plan),
         *(
             words.say("threshold", f"table[{number}].min_clients", table=table.name, k=table.min_clients)
             for number, table in enumerate(plan.tables)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from logblur.protect.door import RECORD_COLUMNS as RECORD_COLUMNS
     from logblur.protect.door import protect as protect
+    from logblur.protect.door import record_columns as record_columns
     from logblur.protect.paths import Templates as Templates
 
-__all__ = ["RECORD_COLUMNS", "Templates", "protect"]
+__all__ = ["Templates", "protect", "record_columns"]
 
-_HOMES = {"RECORD_COLUMNS": "door", "protect": "door", "Templates": "paths"}
+_HOMES = {"record_columns": "door", "protect": "door", "Templates": "paths"}
 
 
 def __getattr__(name: str) -> Any:

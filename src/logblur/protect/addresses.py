@@ -26,6 +26,7 @@ from logblur.schema import NONE
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ADDRESS = 16
@@ -92,13 +93,19 @@ def spelled_addresses(texts: pa.Array, trusted: Sequence[Network] = ()) -> tuple
         RFC 4291, 7239, 3056, 4380, 6052; `spellings.client` says the same, slowly.
     """
     data, limits, valid = buffers_of(texts)
-    count = len(texts)
-    found = Addresses(np.zeros(count, np.uint64), np.zeros(count, np.uint64), np.zeros(count, np.uint8))
-    passed = np.zeros(count, np.bool_)
-    known = np.array([_network(network) for network in trusted], np.uint64).reshape(-1, 4)
-    address_kernels.clients(data, limits, count, known, found.high, found.low, found.family, passed)
+    found, passed = spelled_spans(data, limits[:-1], limits[1:], trusted)
     found.family[~valid] = 0
     return found, passed & valid
+
+
+def spelled_spans(data: Bytes, starts: Ints, ends: Ints, trusted: Sequence[Network] = ()) -> tuple[Addresses, Rows]:
+    """Return `spelled_addresses` of the texts that stand in these spans (int64) of a buffer."""
+    count = len(starts)
+    found = Addresses(np.empty(count, np.uint64), np.empty(count, np.uint64), np.empty(count, np.uint8))
+    passed = np.empty(count, np.bool_)
+    known = np.array([_network(network) for network in trusted], np.uint64).reshape(-1, 4)
+    address_kernels.clients(data, starts, ends, known, found.high, found.low, found.family, passed)
+    return found, passed
 
 
 def _network(network: Network) -> tuple[int, int, int, int]:
@@ -140,6 +147,20 @@ def networks(found: Addresses, *, ipv4_prefix: int, ipv6_prefix: int) -> pa.Arra
     out[v6] = codes + len(texts)
     texts += [f"{ipaddress.IPv6Address(h << 64 | x)}/{ipv6_prefix}" for h, x in pairs.tolist()]
     return pa.array(texts, pa.string()).take(pa.array(out))
+
+
+def truncated(found: Addresses, *, ipv4_prefix: int, ipv6_prefix: int) -> Addresses:
+    """Return the addresses with only their first bits, as `truncate` does; families stay."""
+    from logblur.protect import prefix_kernels
+
+    high, low = found.high.copy(), found.low.copy()
+    prefix_kernels.truncate(high, low, ipv4_prefix, ipv6_prefix)
+    return Addresses(high, low, found.family)
+
+
+def column_of(found: Addresses) -> pa.Array:
+    """Return the addresses as a column of ``fixed_size_binary(16)``, null for what is none."""
+    return _column(_blocks(found.high, found.low), found.family != 0)
 
 
 def truncate(column: pa.Array, *, ipv4_prefix: int, ipv6_prefix: int) -> pa.Array:

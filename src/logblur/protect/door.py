@@ -21,16 +21,20 @@ import pyarrow.compute as pc
 
 from logblur.periods import Period
 from logblur.policy.plan import Plan
+from logblur.policy.rules import rules_of
 from logblur.protect import kernels
 from logblur.protect.addresses import Addresses, buffers_of, networks
 from logblur.protect.clients import clients
+from logblur.protect.detect import without_addresses
+from logblur.protect.geo import located
 from logblur.protect.hosts import sites
 from logblur.protect.pages import written
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
-from logblur.protect.queries import kept_parameters
+from logblur.protect.queries import kept_parameters, search_terms
+from logblur.protect.referrers import origins, pages
 from logblur.protect.signals import restricted
-from logblur.schema import NONE, PARSED, UNUSUAL, Protected
+from logblur.schema import NOBODY, NONE, PARSED, UNUSUAL, Protected
 
 TokenKeys = Callable[[date], bytes]
 """The 16 bytes that key a day's tokens, or empty bytes for a day whose rows are to be left out."""
@@ -38,8 +42,13 @@ TokenKeys = Callable[[date], bytes]
 METHODS: Final = frozenset("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split())  # RFC 9110, RFC 5789
 _QUARTER: Final = 900
 _EPOCH: Final = date(1970, 1, 1)
-RECORD_COLUMNS: Final = ("remote_addr", "remote_user")
-"""Fields that a policy can let out line by line, as a pseudonym or, with a reason, as they are."""
+
+
+def record_columns(plan: Plan) -> tuple[str, ...]:
+    """Return the fields that a plan lets out line by line, as a pseudonym or, with a reason, as they are."""
+    said = [name for name, method in plan.methods.items() if method in {"pseudonym", "keep"}]
+    return tuple(name for name in said if "pseudonym" in rules_of(name))
+
 
 _STATUS: Final[Mapping[str, Callable[[int], str]]] = {
     "status": lambda status: str(status) if status else NONE,
@@ -84,7 +93,7 @@ def protect(
         batch: `schema.PARSED` columns as the Plan's ``fields`` asks, with what `classify` adds.
         plan: What becomes of each field.
         token_keys: The day's key for tokens; asked once per distinct day.
-        columns: The columns wanted, of the Plan's ``columns`` and, for records, of `RECORD_COLUMNS`.
+        columns: The columns wanted, of the Plan's ``columns`` and, for records, of `record_columns`.
         templates: Those made before.
 
     Privacy:
@@ -105,6 +114,8 @@ def protect(
     marked = restricted(texts, plan.signals, batch.num_rows) if plan.signals else None
     rows = _Rows(batch, plan, templates, coded, addresses, times, keys, marked)
     visitors, counted = _tokens(rows)
+    if plan.signals is not None and not plan.signals.visitors:
+        visitors[marked] = NOBODY
     out: dict[str, pa.Array] = {
         "date": pa.array(times.days),
         "universe": pa.array(_universes(rows)),
@@ -250,7 +261,7 @@ def _bytes(rows: _Rows) -> pa.Array:
 
 def _column(name: str, rows: _Rows) -> pa.Array:
     """Return a column in fresh buffers; what the log's format does not hold is ``(none)``."""
-    if name not in RECORD_COLUMNS and name not in rows.plan.columns:
+    if name not in rows.plan.columns and name not in record_columns(rows.plan):
         raise ValueError("the Plan yields no such column")
     if name == "hour":
         return pa.array(rows.times.hours)
@@ -266,7 +277,7 @@ def _column(name: str, rows: _Rows) -> pa.Array:
 def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
     """Return a column as a Plan lets it be seen; ``(none)`` where it does not."""
     coded = rows.coded
-    if name in RECORD_COLUMNS:
+    if name in record_columns(plan):
         return _identifier(name, rows, plan)
     if name not in plan.columns:
         return _constant(NONE, rows)
@@ -275,8 +286,19 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
     if name == "network" and rows.addresses is not None:
         found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
         return _Coded(coded["remote_addr"].codes, found, spare=True)
+    if name in {"country", "asn"} and rows.addresses is not None:
+        database = next(database for database in plan.databases if database.column == name)
+        return _Coded(coded["remote_addr"].codes, located(rows.addresses, database), spare=True)
+    if name in {"referrer", "referrer_origin"} and "referer" in coded:
+        said = coded["referer"]
+        made = (
+            origins(said.values) if name == "referrer_origin" else pages(said.values, rows.templates, plan.identifiers)
+        )
+        return _Coded(said.codes, made)
     if name == "path" and "path" in coded:
         return _paths(rows, plan)
+    if name == "search_terms" and "searched" in coded:
+        return _Coded(coded["searched"].codes, search_terms(coded["searched"].values, plan.identifiers))
     if name == "site":
         if "host" in coded:
             return _Coded(coded["host"].codes, sites(coded["host"].values))
@@ -305,13 +327,13 @@ def _paths(rows: _Rows, plan: Plan) -> _Coded:
 
 
 def _identifier(name: str, rows: _Rows, plan: Plan) -> _Coded:
-    """Return remote_addr or remote_user as the policy lets it out; deny by default."""
-    method = plan.methods.get(name, "drop")
-    if name not in rows.coded or method not in {"pseudonym", "keep"}:
+    """Return a field of records as the policy lets it out; in text that is kept no address stays."""
+    if name not in rows.coded:
         return _constant(NONE, rows)
     column = rows.coded[name]
-    if method == "keep":
-        kept = [NONE if v is None else re.sub(r"^\(", "%28", v) for v in column.values.to_pylist()]
+    if plan.methods[name] == "keep":
+        texts = column.values if name == "remote_addr" else without_addresses(column.values)
+        kept = [NONE if v is None else re.sub(r"^\(", "%28", v) for v in texts.to_pylist()]
         return _Coded(column.codes, pa.array(kept, pa.string()), column.spare)
     if name == "remote_addr" and rows.addresses is not None:
         found = rows.addresses

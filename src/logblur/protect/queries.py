@@ -1,4 +1,4 @@
-"""What may be published of a query: the parameters that the policy lists, their values swept."""
+"""What may be published of a query: the parameters that the policy lists, and what was searched for, swept."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.protect.detect import Rules, named, spelled, swept
+from logblur.schema import NONE
 
 _TEXT: Final = pa.large_string()
 
@@ -41,6 +42,29 @@ def kept_parameters(queries: pa.Array, names: Sequence[str], own: Rules = ()) ->
         both = pc.binary_join_element_wise(kept, made, pa.scalar("&", _TEXT))
         kept = pc.coalesce(pc.if_else(pc.equal(kept, ""), made, both), kept)
     return kept
+
+
+def search_terms(texts: pa.Array, own: Rules = ()) -> pa.Array:
+    """Return what was searched for as it may be published: decoded, in small letters, swept.
+
+    Args:
+        texts: large_string, as referrers encode them; null is nothing.
+        own: The organisation's rules.
+
+    Returns:
+        string, without nulls: `schema.NONE` for nothing, ``{long}`` for more than `LONGEST` characters.
+
+    Privacy:
+        Words in braces for what has the form of an identifier. A name that only people can tell to be one stays: there
+        the thresholds protect.
+    """
+    distinct = texts.dictionary_encode()
+    plain = swept(named(spelled(pc.replace_substring(distinct.dictionary.cast(_TEXT), "+", " "))), own)
+    plain = pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.utf8_lower(plain), r"\s+", " "))
+    plain = pc.replace_substring_regex(plain, r"^\(", "%28")
+    plain = pc.if_else(pc.greater(pc.utf8_length(plain), LONGEST), "{long}", plain)
+    said = pc.if_else(pc.equal(plain, ""), NONE, plain).cast(pa.string())
+    return pc.fill_null(said.take(distinct.indices), NONE)
 
 
 def _parameter(queries: pa.Array, name: str, own: Rules) -> pa.Array:

@@ -110,3 +110,18 @@ def _node(hop: str) -> str:
             named.append((name[0].lstrip(_BLANK).lower(), value[0][1:]))
         at = value.end() + 1
     return next((value for name, value in named if name == "for"), "" if named else hop)
+
+
+def truncated(address: Address, *, ipv4_prefix: int, ipv6_prefix: int) -> Address:
+    """Return an address with only its first bits, as `addresses.truncate`, which says why, does."""
+    if address.version == 4:
+        return ipaddress.IPv4Address(int(address) >> 32 - ipv4_prefix << 32 - ipv4_prefix)
+    value, kept, inside = int(address), ipv6_prefix, 96 + ipv4_prefix
+    middle = value >> 32 & 0xFFFFFFFF
+    if value >> 64 == 0 and middle in {0, 0xFFFF0000}:  # IPv4-compatible, IPv4-translated
+        kept = min(kept, inside)
+    if value >> 80 == 0x0064FF9B0001:  # NAT64, local
+        kept = min(kept, 48)
+    if middle & ~0x02000000 == 0x5EFE or value >> 24 & 0xFFFF == 0xFFFE:  # ISATAP, EUI-64
+        kept = min(kept, 64)
+    return ipaddress.IPv6Address(value >> 128 - kept << 128 - kept)

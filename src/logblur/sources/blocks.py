@@ -186,12 +186,20 @@ class BlockReader:
         self._carry = buffer[:0]
         view = buffer.data
         while filled < self._block_size:
-            n = self._stream.readinto(view[filled : self._block_size])
+            try:
+                n = self._stream.readinto(view[filled : self._block_size])
+            except InputError as error:
+                self._error = error
+                break
             if n == 0:
                 self._at_end = True
                 break
             filled += n
         size = _behind_last_newline(buffer, filled)
+        if self._error is not None:  # the whole lines before the damage are good; the next call tells of it
+            if size == 0:
+                raise self._error
+            return self._hand_out(buffer, size, size)
         if size == 0 and filled == self._block_size:
             return self._cut(buffer)
         if not self._at_end:

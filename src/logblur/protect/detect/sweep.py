@@ -72,9 +72,10 @@ def kinds(texts: pa.Array) -> dict[str, pa.Array]:
 
 
 def without_addresses(texts: pa.Array) -> pa.Array:
-    """Return texts (large_string) decoded and with ``{ip}`` for every IP address, in any spelling; null is empty."""
-    found = _without_addresses(spelled(texts))
-    return replaced(_without_addresses(found), patterns.RELEASE)  # twice: two addresses may share what parts them
+    """Return texts (large_string) with ``{ip}`` for every IP address, in any spelling; one without is as it was."""
+    found = _without_addresses(_without_addresses(spelled(texts)))  # twice: two addresses may share what parts them
+    held = pc.and_(texts.is_valid(), pc.match_substring(found, "{ip}"))
+    return pc.if_else(held, replaced(found, patterns.RELEASE), texts)
 
 
 def _without_addresses(texts: pa.Array) -> pa.Array:
@@ -103,10 +104,10 @@ def _treated_hard(texts: pa.Array, whole: bool) -> pa.Array:
         (numbers.MAYBE_IBAN, numbers.without_ibans),
         (numbers.MAYBE_CARD, numbers.without_cards),
         (numbers.MAYBE_FIRM, numbers.without_firms),
+        (numbers.MAYBE_PHONE, numbers.without_phones),
+        (numbers.MAYBE_CODE, numbers.without_codes),
     ):
         texts = changed(texts, has(texts, maybe), without)
-    texts = replaced(texts, patterns.PHONES)
-    texts = changed(texts, has(texts, numbers.MAYBE_CODE), numbers.without_codes)
     asset = has(texts, patterns.ASSET)
     rest = replaced(texts, [*([patterns.NUMBER] if whole else []), *patterns.DIGESTS])
     word = pc.and_(_any(has(rest, patterns.RUN), _is_mixed(rest), encoded), has(rest, "[0-9]"))

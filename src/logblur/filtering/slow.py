@@ -1,0 +1,126 @@
+"""The slow twin of `fast`: one line at a time, without kernels. It serves until those are compiled, and tests compare.
+
+It shares with the fast one what is said of texts (`Speakers`) and how that is written (`fitted`), and nothing else.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from typing import Any, Final
+
+from logblur.filtering.keys import Keyring
+from logblur.filtering.layout import Layout, layout_of
+from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, fitted, part_of_url, printed_time
+from logblur.formats import Field, Format, Kind
+from logblur.parse.parser import MAX_LINE_BYTES
+from logblur.parse.reference import RejectedError, Row, read, values_of
+from logblur.policy.plan import Plan
+from logblur.protect.lines import Speakers, rounded
+from logblur.protect.pseudonyms import field_mac
+from logblur.protect.spellings import Address, client, truncated
+
+SLOWLY: Final = frozenset({"drop", "keep", "truncate", "pseudonym"})
+"""Methods for addresses that it knows; for others lines wait for the kernels."""
+
+_SOCKET: Final = "unix:"
+
+
+class Slow:
+    """Protects lines of one format and its alternatives, one at a time."""
+
+    def __init__(self, form: Format, plan: Plan, speakers: Speakers, keys: Keyring, *, latest_us: int) -> None:
+        self._plan, self._speakers, self._keys, self._latest_us = plan, speakers, keys, latest_us
+        self._forms: list[tuple[Format, Layout]] = [(one, layout_of(one)) for one in (form, *form.alternatives)]
+        self._trusted = [ip_network(text) for text in plan.client.trusted_proxies if text != _SOCKET]
+
+    def line(self, line: bytes) -> bytes | None:
+        """Return a line (without its newline), protected; None where it fits no format, or is a directive."""
+        for form, layout in self._forms:
+            try:
+                row = read(
+                    line, form, latest_us=self._latest_us, max_line_bytes=MAX_LINE_BYTES, local=self._plan.log_zone
+                )
+            except RejectedError:
+                continue
+            return None if row is None else self._printed(row, layout)
+        return None
+
+    def _printed(self, row: Row, layout: Layout) -> bytes:
+        values = values_of(row)
+        out = layout.literals[0]
+        for place, k in enumerate(layout.order):
+            field, raw = row[1][k]
+            literal = layout.literals[place + 1]
+            out += self._field(field, raw, literal, layout.nothing[place], values) + literal
+        return out
+
+    def _field(self, field: Field, raw: bytes, literal: bytes, nothing: bytes, values: dict[str, Any]) -> bytes:
+        method = self._speakers.method(field.name)
+        if field.kind in {Kind.REQUEST, Kind.URL} and field.name:
+            return self._request(field, literal, values)
+        if field.kind is Kind.TIME and field.name:
+            if method == "keep":
+                return raw
+            time = rounded(values["time"].astimezone(self._plan.zone), method)
+            return printed_time(time, field.layout, self._plan.log_zone)
+        if field.name in {"remote_addr", self._plan.client.field}:
+            return self._address(field, raw, literal, nothing, values)
+        if not field.name or method == "drop":
+            return nothing
+        value = values[field.name]
+        if field.kind is Kind.STATUS and method == "class":
+            return b"%d00" % (value // 100) if value else nothing
+        if method == "pseudonym":
+            return self._mac(field.name, None if value is None else value.encode(), values)
+        said = self._speakers.of(field.name)
+        if said == "keep":
+            return raw or (raw if field.quoted else nothing)
+        if field.name == "referer" and method == "domain":
+            value = values["referer_host"]
+        return fitted(value if isinstance(said, str) or said is None else said([value])[0], field, literal)
+
+    def _request(self, field: Field, literal: bytes, values: dict[str, Any]) -> bytes:
+        request = field.kind is Kind.REQUEST
+        if request and values["method"] is None:
+            return b"-"
+        parts = {"method": NO_METHOD, "host": b"", "path": b"-", "protocol": NO_PROTOCOL}
+        for name in parts:
+            said = self._speakers.of(name) if name in field.columns else None
+            if callable(said) and not (name == "host" and self._speakers.of("path") is None):
+                parts[name] = part_of_url(said([values[name]])[0], name, field, literal)
+        target = parts["host"] + parts["path"]
+        return b" ".join((parts["method"], target, parts["protocol"])) if request else target
+
+    def _address(self, field: Field, raw: bytes, literal: bytes, nothing: bytes, values: dict[str, Any]) -> bytes:
+        method = self._speakers.method("remote_addr")
+        if method == "keep" and self._plan.client.field == "remote_addr":
+            return raw or nothing
+        found = None if method == "drop" else self._client(values)
+        if found is None:
+            return b"-"
+        if method == "pseudonym":
+            value = found if found.version == 6 else IPv6Address(0xFFFF << 32 | int(found))
+            return self._mac("remote_addr", value.packed, values)
+        if method == "truncate":
+            found = truncated(found, ipv4_prefix=self._plan.ipv4_prefix, ipv6_prefix=self._plan.ipv6_prefix)
+        if isinstance(found, IPv4Address):
+            return str(found).encode()
+        if literal.startswith(b":"):
+            return b"-"
+        return f"[{found}]".encode() if field.kind is Kind.ADDRESS else str(found).encode()
+
+    def _client(self, values: dict[str, Any]) -> Address | None:
+        name = self._plan.client.field
+        peer = values.get("remote_addr") or ""
+        found, passed = client(peer, self._trusted)
+        if name == "remote_addr" or name not in values:
+            return found
+        passed |= _SOCKET in self._plan.client.trusted_proxies and peer.startswith(_SOCKET)
+        behind = client(values[name] or "", self._trusted)[0]
+        return behind if behind and (passed or "remote_addr" not in values) else found
+
+    def _mac(self, field: str, value: bytes | None, values: dict[str, Any]) -> bytes:
+        if value is None:
+            return b"-"
+        key = self._keys.of_day(values["time"].astimezone(self._plan.zone).date())
+        return field_mac(key, field=field)(value)[:16].hex().encode()
