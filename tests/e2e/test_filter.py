@@ -105,6 +105,14 @@ def test_a_line_longer_than_the_limit_is_dropped_and_costs_no_neighbour():
         assert out == SAID + OTHER_SAID
 
 
+def test_no_line_is_too_late_for_a_pipe_that_runs_for_months(tmp_path, capfd):
+    """A line dated years ahead of the start is printed: a filter outlives the day it began on."""
+    log = tmp_path / "log"
+    log.write_bytes(LINE.replace(b"/2026:", b"/2199:"))
+    assert main(["filter", str(log)]) == 0
+    assert capfd.readouterr().out.startswith("192.0.0.0 - - [17/May/2199:")
+
+
 def test_error_logs_are_swept():
     """`--format text` replaces addresses, in any spelling, and e-mail addresses; the rest stands."""
     text = (

@@ -99,6 +99,22 @@ def test_a_signal_that_was_swallowed_comes_again(number: int, code: int, capsys:
     assert capsys.readouterr().err in ("logblur: interrupted\n", "logblur: terminated\n")
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_a_signal_breaks_is_no_bug(number: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a library turns the signal into an exception of its own, the command was stopped all the same."""
+
+    @click.command()
+    def wait() -> None:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+        except BaseException:
+            raise RuntimeError("a half-done import") from None
+
+    assert ended(wait, []) == code
+    assert capsys.readouterr().err in ("logblur: interrupted\n", "logblur: terminated\n")
+
+
 def test_words_cannot_command_a_terminal() -> None:
     """Escape sequences, changes of writing direction and bytes that are no text become visible."""
     assert printable("a\x1b[2Jb\n") == r"a\x1b[2Jb\x0a"

@@ -29,6 +29,11 @@ AUDIENCE = builtin_text("audience")
         ("ipv4_prefix = 16", "ipv4_prefix = 24", Change("addresses", "/16", "/24", "more")),
         ("ipv6_prefix = 32", "ipv6_prefix = 24", Change("addresses (IPv6)", "/32", "/24", "less")),
         ('"25 months"', '"2 years"', Change("kept for", "25 months", "2 years", "less")),
+        (
+            "[input]",
+            "[input]\ndelete_logs = true",
+            Change("raw logs are", "kept", "deleted when they are counted and their days sealed", "less"),
+        ),
         ('seal_after = "2 days"', 'seal_after = "1 week"', Change("keys of a day live", "2 days", "1 week", "more")),
         ('"legitimate-interests"', '"contract"', Change("legal basis", "legitimate-interests", "contract", "other")),
         ("[input]", "recipients = []\n[input]", Change("recipients", "(not said)", "none", "other")),

@@ -107,3 +107,14 @@ def test_words_that_nobody_can_read_are_refused(value: str) -> None:
     with pytest.raises(PolicyError) as refused:
         decode(builtin_text("strict").replace("[input]", f"[balancing]\ninterest = {value}\n[input]", 1).encode())
     assert refused.value.path == "balancing.interest"
+
+
+def test_what_goes_is_said() -> None:
+    """It is said when tables go, and whether raw logs do."""
+    text = builtin_text("audience")
+    deleting = text.replace("[input]", "[input]\ndelete_logs = true")
+    for policy, said in ((text, "stay where they are"), (deleting, "go when every byte")):
+        loaded = decode(policy.encode())
+        sentences = explain(loaded, resolve(loaded)).tokens
+        assert any("tables go 25 months after" in sentence for sentence in sentences)
+        assert any(f"Raw logs {said}" in sentence for sentence in sentences)

@@ -30,8 +30,9 @@ def ended(command: click.Command, args: Sequence[str] | None = None) -> int:
         Of an exception that is not logblur's own only its type and place are told: its message may hold bytes of a log.
     """
     words = sys.argv[1:] if args is None else args
+    came: list[type[BaseException]] = []
     try:
-        with _signals():
+        with _signals(came):
             with command.make_context("logblur", list(words)) as context:
                 command.invoke(context)
             sys.stdout.flush()
@@ -54,6 +55,10 @@ def ended(command: click.Command, args: Sequence[str] | None = None) -> int:
         say("terminated")
         return TERMINATED
     except Exception as error:  # whatever is left is a bug of ours
+        if came:  # or broke because a signal came in the middle of it
+            terminated = came[0] is _TerminatedError
+            say("terminated" if terminated else "interrupted")
+            return TERMINATED if terminated else INTERRUPTED
         say(f"this is a bug of logblur: {type(error).__name__} at {_place(error)}; please report it")
         return BUG
     return 0
@@ -64,13 +69,12 @@ class _TerminatedError(BaseException):
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
+def _signals(came: list[type[BaseException]]) -> Iterator[None]:
     """Let SIGTERM end a command as Ctrl-C does, and let either come again each second until it does.
 
     Python raises in whatever runs just then. In a callback from a library, or while an object is freed, nobody takes
-    it: it would be printed and forgotten, and a run that waits for a pipe would wait for ever.
+    it: it would be printed and forgotten, and a run that waits for a pipe would wait for ever. ``came`` says which did.
     """
-    came: list[type[BaseException]] = []
 
     def end(number: int, _frame: FrameType | None) -> NoReturn:
         if number != signal.SIGALRM:

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logblur.filtering.keys import Keyring
-from logblur.filtering.layout import layout_of, stands_alone
-from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, fitted, printed_time
+from logblur.filtering.layout import layout_of
+from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, fitted, part_of_url, printed_time
 from logblur.formats import Escape, Field, Format, Kind
 from logblur.jit import Bytes, Codes, Ints, grown
 from logblur.parse.parser import Found, Parser, Texts
@@ -163,8 +163,12 @@ class Fast:
             made = self._field(
                 k, self._form.fields[k], self._layout.literals[place + 1], self._layout.nothing[place], rows
             )
-            pieces += made
-            literals += [b""] * len(made)
+            for piece in made:
+                if isinstance(piece, bytes):  # the same in every line: as good as a literal
+                    literals[-1] += piece
+                else:
+                    pieces.append(piece)
+                    literals.append(b"")
         literals[-1] += self._layout.literals[-1]
         data, ends = self._spliced(rows, pieces, literals)
         begins = self._parser.spans.lines[: len(rows.scalars["time"])][found.keep].copy()
@@ -192,14 +196,14 @@ class Fast:
         starts, ends = spans.starts[k, :count][rows.keep], spans.ends[k, :count][rows.keep]
         return starts.astype(np.int64), ends.astype(np.int64)
 
-    def _field(self, k: int, field: Field, literal: bytes, nothing: bytes, rows: _Rows) -> list[Piece]:
+    def _field(self, k: int, field: Field, literal: bytes, nothing: bytes, rows: _Rows) -> list[Piece | bytes]:
         method = self._speakers.method(field.name)
         if field.kind in {Kind.REQUEST, Kind.URL} and field.name:
             return self._request(k, field, literal, rows)
         if field.kind is Kind.TIME and field.name:
             return [self._kept(k, nothing, rows) if method == "keep" else self._times(field, method, rows)]
         if not field.name or (method == "drop" and field.name != self._plan.client.field):
-            return [self._constant(nothing, rows.rows)]
+            return [nothing]
         if field.name in {"remote_addr", self._plan.client.field}:
             return [self._address(k, field, literal, rows)]
         if field.kind is Kind.STATUS and method == "class":
@@ -207,9 +211,9 @@ class Fast:
         if method == "pseudonym":
             return [self._pseudonyms(k, field, rows)]
         said = self._speakers.of(field.name)
-        if said == "keep" and stands_alone(field):
+        if said == "keep":
             return [self._kept(k, nothing, rows)]
-        name = "referer_host" if field.name == "referer" else field.name
+        name = "referer_host" if field.name == "referer" and method == "domain" else field.name
         return [self._texts(k, field, name, said, literal, rows)]
 
     def _kept(self, k: int, nothing: bytes, rows: _Rows) -> Piece:
@@ -233,43 +237,43 @@ class Fast:
 
     def _texts(self, k: int, field: Field, name: str, said: Any, literal: bytes, rows: _Rows) -> Piece:
         def printer(texts: list[str | None]) -> list[bytes]:
-            return [fitted(text, field, literal) for text in (texts if said == "keep" else said(texts))]
+            return [fitted(text, field, literal) for text in said(texts)]
 
         starts, ends = self._part(k, field, name, rows)
         return self._column(k, field, name, printer).pieces(rows.data, starts, ends, rows.rows, rows.size)
 
-    def _request(self, k: int, field: Field, literal: bytes, rows: _Rows) -> list[Piece]:
-        """Host, method, path and protocol, or ``-`` for what is no request."""
+    def _request(self, k: int, field: Field, literal: bytes, rows: _Rows) -> list[Piece | bytes]:
+        """Method, host, path and protocol, or ``-`` for what is no request."""
         spans = {
             name: (starts, ends)
             for name, starts, ends in self._parser.parts(field, rows.data, k, rows.rows, rows.keep, _PARTS)
         }
         request = field.kind is Kind.REQUEST
         there = spans["method"][1] > spans["method"][0] if request else np.ones(rows.rows, np.bool_)
-        pieces: dict[str, Piece] = {}
+        made: list[Piece | bytes] = [b""]
         for name in ("method", "host", "path", "protocol"):
-            if name not in field.columns or (said := self._speakers.of(name)) is None:
+            said = self._speakers.of(name) if name in field.columns else None
+            if said is None or (name == "host" and self._speakers.of("path") is None):
                 instead = {"method": NO_METHOD + b" ", "path": b"-", "protocol": b" " + NO_PROTOCOL}.get(name, b"")
-                made = self._constant(instead if request or name == "path" else b"", rows.rows)
-            elif said == "keep":
-                starts, ends = (side.astype(np.int64) for side in spans[name])
-                made = starts - (ends > starts), ends  # with the space before it
+                instead = instead if request or name == "path" else b""
+                made[-1:] = [made[-1] + instead] if isinstance(made[-1], bytes) else [made[-1], instead]
             else:
-                made = self._part_of_request(k, field, name, said, literal, spans[name], rows)
-            none = self._constant(b"-" if name == "path" else b"", rows.rows)
-            pieces[name] = np.where(there, made[0], none[0]), np.where(there, made[1], none[1])
-        return list(pieces.values())
+                made.append(self._part_of_request(k, field, name, said, literal, spans[name], rows))
+        if not request:
+            return made
+        out: list[Piece | bytes] = []
+        for number, part in enumerate(made):
+            starts, ends = self._constant(part, rows.rows) if isinstance(part, bytes) else part
+            first, last = self._constant(b"" if number else b"-", rows.rows)
+            out.append((np.where(there, starts, first), np.where(there, ends, last)))
+        return out
 
     def _part_of_request(
         self, k: int, field: Field, name: str, said: Any, literal: bytes, spans: tuple[Codes, Codes], rows: _Rows
     ) -> Piece:
         def printer(texts: list[str | None]) -> list[bytes]:
-            printed = [fitted(text, field, literal, apart=b"?# ") for text in said(texts)]
-            if name == "method":
-                return [text + b" " for text in printed]
-            if name == "host":
-                return [b"" if text == b"-" else b"http://" + text for text in printed]
-            return printed
+            behind = b" " if name == "method" else b""
+            return [part_of_url(text, name, field, literal) + behind for text in said(texts)]
 
         return self._column(k, field, name, printer).pieces(rows.data, *spans, rows.rows, rows.size)
 

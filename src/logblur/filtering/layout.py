@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from logblur.formats import Escape, Field, Format, Kind
+from logblur.formats import Format, Kind
 from logblur.formats.json import steps
 
 _NUMBERS = frozenset({Kind.STATUS, Kind.SIZE, Kind.DURATION})
@@ -41,11 +41,6 @@ def layout_of(form: Format) -> Layout:
     _print(form, tree, order, literals)
     nothing = tuple(b"null" if form.fields[k].kind in _NUMBERS else b"-" for k in order)
     return Layout(tuple(order), tuple(literals), nothing)
-
-
-def stands_alone(field: Field) -> bool:
-    """Whether the bytes of a field can be printed as they stand: quotes that stood around them are no part of them."""
-    return field.kind is not Kind.TEXT or not (field.quoted and field.escape in {Escape.PERCENT, Escape.DOUBLED})
 
 
 def _plant(tree: dict[bytes, Any], path: tuple[bytes, ...], leaf: int | None) -> None:

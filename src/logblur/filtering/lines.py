@@ -18,6 +18,7 @@ from logblur.parse.detect import guess
 from logblur.parse.parser import MAX_LINE_BYTES
 from logblur.policy.plan import Plan
 from logblur.protect import Templates
+from logblur.protect.detect import Rules
 from logblur.protect.lines import Speakers
 from logblur.protect.sweep import swept
 from logblur.schema import Block
@@ -158,7 +159,7 @@ class Filter:
             self.tally.dropped += 1
             return None
         self.tally.swept += 1
-        return sweep([line])[0]
+        return sweep([line], self._plan.identifiers)[0]
 
     def _slow(self, form: Format) -> Slow:
         if form not in self._slows:
@@ -178,7 +179,8 @@ def _says(line: bytes) -> bool:
 class TextFilter:
     """Sweeps lines as free text, whatever they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Rules = ()) -> None:
+        self._own = own
         self.tally = Tally()
 
     def lines(self, data: bytes) -> Parts:
@@ -188,9 +190,10 @@ class TextFilter:
         self.tally.lines += len(lines)
         self.tally.dropped += len(lines) - len(kept)
         self.tally.swept += len(kept)
-        return [b"".join(line + b"\n" for line in sweep(kept))]
+        return [b"".join(line + b"\n" for line in sweep(kept, self._own))]
 
 
-def sweep(lines: Sequence[bytes]) -> list[bytes]:
-    r"""Return lines without what identifies; bytes that are not UTF-8 become ``\xHH``."""
-    return [text.encode() for text in swept([line.decode("utf-8", "backslashreplace") for line in lines])]
+def sweep(lines: Sequence[bytes], own: Rules = ()) -> list[bytes]:
+    r"""Return lines without what identifies; bytes that are not UTF-8 become ``\xHH``, newlines within blanks."""
+    texts = [line.decode("utf-8", "backslashreplace") for line in lines]
+    return [re.sub(rb"[\r\n]", b" ", text.encode("utf-8", "backslashreplace")) for text in swept(texts, own)]

@@ -19,6 +19,8 @@ NO_PROTOCOL: Final = b"HTTP/1.0"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
+_BLANK_OR_QUOTE: Final = frozenset({b"", b" ", b"\t", b'"'})
+_PLAIN: Final = re.compile(r"[A-Za-z0-9/._{}-]+")
 _MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _DAYS: Final = "Mon Tue Wed Thu Fri Sat Sun".split()
 
@@ -34,6 +36,8 @@ def fitted(text: str | None, field: Field, literal: bytes, *, apart: bytes = b""
     """
     if not text:
         return NOTHING
+    if literal[:1] in _BLANK_OR_QUOTE and _PLAIN.fullmatch(text):  # nearly all: nothing to escape
+        return text.encode()
     raw = escaped(text, field.escape)
     awkward = apart + (b"" if field.quoted or field.escape is Escape.JSON else literal[:1])
     written = {Escape.BACKSLASH: b"\\x%02X", Escape.PERCENT: b"%%%02X", Escape.JSON: b"\\u%04X"}.get(field.escape)
@@ -45,6 +49,14 @@ def fitted(text: str | None, field: Field, literal: bytes, *, apart: bytes = b""
     if any(byte in raw for byte in awkward + b"\r\n"):
         return NOTHING
     return NOTHING if apart and _SCHEME.match(raw) else raw
+
+
+def part_of_url(text: str | None, name: str, field: Field, literal: bytes) -> bytes:
+    """Return how a method, host or path stands in a request line or URL; what is behind a host begins with a slash."""
+    printed = fitted(text, field, literal, apart=b"?# ")
+    if name == "host":
+        return b"" if printed == NOTHING else b"http://" + printed
+    return b"/-" if name == "path" and text and printed == NOTHING else printed
 
 
 def printed_time(time: datetime, layout: str, zone: tzinfo) -> bytes:

@@ -9,8 +9,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, Final
 
 from logblur.filtering.keys import Keyring
-from logblur.filtering.layout import Layout, layout_of, stands_alone
-from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, fitted, printed_time
+from logblur.filtering.layout import Layout, layout_of
+from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, fitted, part_of_url, printed_time
 from logblur.formats import Field, Format, Kind
 from logblur.parse.parser import MAX_LINE_BYTES
 from logblur.parse.reference import RejectedError, Row, read, values_of
@@ -73,9 +73,9 @@ class Slow:
         if method == "pseudonym":
             return self._mac(field.name, None if value is None else value.encode(), values)
         said = self._speakers.of(field.name)
-        if said == "keep" and stands_alone(field):
+        if said == "keep":
             return raw or (raw if field.quoted else nothing)
-        if field.name == "referer":
+        if field.name == "referer" and method == "domain":
             value = values["referer_host"]
         return fitted(value if isinstance(said, str) or said is None else said([value])[0], field, literal)
 
@@ -86,14 +86,10 @@ class Slow:
         parts = {"method": NO_METHOD, "host": b"", "path": b"-", "protocol": NO_PROTOCOL}
         for name in parts:
             said = self._speakers.of(name) if name in field.columns else None
-            if said == "keep":
-                parts[name] = (values[name] or "").encode()
-            elif callable(said):
-                parts[name] = fitted(said([values[name]])[0], field, literal, apart=b"?# ")
-        host = b"http://" + parts["host"] if parts["host"] not in {b"", b"-"} else b""
-        if not request:
-            return host + parts["path"]
-        return b" ".join(filter(None, (parts["method"], host + parts["path"], parts["protocol"])))
+            if callable(said) and not (name == "host" and self._speakers.of("path") is None):
+                parts[name] = part_of_url(said([values[name]])[0], name, field, literal)
+        target = parts["host"] + parts["path"]
+        return b" ".join((parts["method"], target, parts["protocol"])) if request else target
 
     def _address(self, field: Field, raw: bytes, literal: bytes, nothing: bytes, values: dict[str, Any]) -> bytes:
         method = self._speakers.method("remote_addr")

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final, Protocol
@@ -35,7 +34,8 @@ TEXT: Final = "text"
 """The format of what has none: error logs, swept as free text."""
 
 _PIPE_BYTES: Final = 1 << 20
-_FUTURE: Final = timedelta(days=1)
+_NO_LATEST: Final = 1 << 62
+"""A pipe is filtered for months: no line is refused for its time, which counts nowhere here."""
 
 
 class Sink(Protocol):
@@ -134,7 +134,6 @@ class _Job:
     def __init__(self, plan: Plan, rejects: Rejects, stop: Stop) -> None:
         self._plan, self._rejects, self._stop = plan, rejects, stop
         self._keys = Keyring()
-        self._latest_us = int((datetime.now(UTC) + _FUTURE).timestamp()) * 1_000_000
         self._filters: list[Filter | TextFilter] = []
         self._formats: list[str] = []
         self._workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -149,13 +148,13 @@ class _Job:
         )
 
     def _filter(self, form: Format) -> Filter:
-        made = Filter(form, self._plan, self._keys, rejects=self._rejects, latest_us=self._latest_us)
+        made = Filter(form, self._plan, self._keys, rejects=self._rejects, latest_us=_NO_LATEST)
         self._filters.append(made)
         self._formats.append(form.name)
         return made
 
     def _text(self) -> TextFilter:
-        made = TextFilter()
+        made = TextFilter(self._plan.identifiers)
         self._filters.append(made)
         self._formats.append(TEXT)
         return made

@@ -231,7 +231,7 @@ def warm() -> None:
             for k, word in zip(range(40_000), words, strict=False)
         ]
         log.write_text("".join(lines))
-        head.write_text("".join(lines[:300]))
+        head.write_text("".join(lines[:300]).replace('"GET', '"POST', 5))  # too few: a leftover that absorbs a row
         for k, name in enumerate((log, head)):  # the second makes a day of two partials, which are merged
             run(name, Path(folder) / f"out{k}", state=Path(folder) / f"state{k}", workers=2)
         with head.open("a") as more:

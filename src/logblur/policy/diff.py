@@ -93,6 +93,9 @@ def _said(before: Policy, after: Policy) -> Iterator[Change]:
     yield from _changed("purpose", before.purpose, after.purpose)
     yield from _changed("legal basis", before.legal_basis, after.legal_basis)
     yield from _changed("kept for", before.retention, after.retention, _longer(before.retention, after.retention))
+    stay = {False: "kept", True: "deleted when they are counted and their days sealed"}
+    logs = (before.input.delete_logs, after.input.delete_logs)
+    yield from _changed("raw logs are", stay[logs[0]], stay[logs[1]], "less" if logs[1] else "more")
     for name in ("recipients", "transfers"):
         old, new = getattr(before, name), getattr(after, name)
         added = set(new or ()) - set(old or ())

@@ -281,4 +281,8 @@ def _tokens(policy: Policy, plan: Plan) -> tuple[str, ...]:
         f"A day is published {again}.",
         f"A day is sealed {policy.visitor.seal_after} past its end or the arrival of its first line, whichever is "
         "later: its key is destroyed, and with it every token.",
+        f"Its tables go {policy.retention} after the same moment, with the run that starts then.",
+        "Raw logs go when every byte of them is counted and every day of theirs is sealed."
+        if plan.delete_logs
+        else "Raw logs stay where they are.",
     )

@@ -204,6 +204,10 @@ def clients(data, starts, ends, networks, high, low, family, passed):
         start, stop = starts[k], ends[k]
         high[k] = low[k] = U(0)
         family[k], passed[k] = 0, False
+        v4 = ipv4_value(data, start, stop) if stop - start <= 15 else np.int64(-1)
+        if v4 >= 0 and len(networks) == 0:  # what nearly all logs hold
+            family[k], low[k] = 4, U(0xFFFF00000000) | U(v4)
+            continue
         quotes = 0
         for at in range(start, stop):
             quotes += data[at] == QUOTE

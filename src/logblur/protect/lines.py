@@ -18,10 +18,13 @@ import pyarrow.compute as pc
 from logblur.errors import PolicyError
 from logblur.policy.plan import Plan
 from logblur.protect.addresses import ADDRESS, Addresses, column_of, pseudonym, truncated
+from logblur.protect.detect import without_addresses
 from logblur.protect.door import METHODS
 from logblur.protect.hosts import sites
+from logblur.protect.pages import written
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
+from logblur.protect.referrers import origins, pages
 from logblur.schema import NONE
 
 if TYPE_CHECKING:
@@ -70,12 +73,14 @@ class Speakers:
             "time": {"keep", "hour", "day"},
             "remote_addr": ADDRESS_METHODS,
             self._plan.client.field: ADDRESS_METHODS | {"drop"},
-            "remote_user": {"drop", "keep", "pseudonym"},
             "status": {"drop", "keep", "class"},
             "path": {"drop", "template"},
-            "referer": {"drop", "domain"},
+            "referer": {"drop", "domain", "origin", "path"},
+            "host": {"drop", "keep"},
+            "method": {"drop", "keep"},
+            "bytes_sent": {"drop", "keep"},
             "user_agent": {"drop", "family"},
-        }.get(name, {"drop", "keep"})
+        }.get(name, {"drop", "keep", "pseudonym"})
         if method not in known:
             what = "cannot be left out of a line: choose hour or day" if name == "time" else f"cannot print {method!r}"
             raise PolicyError(f"{what} (logblur filter)", path=f"fields.{name}")
@@ -93,26 +98,40 @@ class Speakers:
             case "method":
                 return lambda texts: [t if t is None or t in METHODS else UNUSUAL_METHOD for t in texts]
             case "referer":
-                return self._domains
+                return self._domains if method == "domain" else self._referrers
             case "user_agent":
                 return self._agents
-            case _ if method == "keep":
+            case "status" | "bytes_sent":
                 return "keep"
+            case _ if method == "keep":
+                return _without_addresses
             case _:
                 raise ValueError("what belongs to rows is not said of texts")
 
     def _paths(self, texts: Sequence[str | None]) -> list[str | None]:
-        return _or_none(self._templates.of(pa.array(texts, pa.large_string()), self._plan.identifiers).to_pylist())
+        made = self._templates.of(pa.array(texts, pa.large_string()), self._plan.identifiers)
+        return _or_none(written(made, self._plan.pages).to_pylist())
+
+    def _referrers(self, texts: Sequence[str | None]) -> list[str | None]:
+        values = pa.array(texts, pa.large_string())
+        if self.method("referer") == "origin":
+            return _or_none(origins(values).to_pylist())
+        return _or_none(pages(values, self._templates, self._plan.identifiers).to_pylist())
 
     def _domains(self, hosts: Sequence[str | None]) -> list[str | None]:
         codes, rows = self._memory.hosts.look(hosts)
-        said = [None if domain == NONE else f"https://{domain}/" for domain, *_ in rows]
-        return [said[code] for code in codes.tolist()]
+        return [None if (domain := rows[code][0]) == NONE else f"https://{domain}/" for code in codes.tolist()]
 
     def _agents(self, texts: Sequence[str | None]) -> list[str | None]:
         codes, rows = self._memory.agents.look(texts)
-        said = [_agent(cast("Agent", row)) for row in rows]
+        said = {code: _agent(cast("Agent", rows[code])) for code in set(codes.tolist())}
         return [None if text is None else said[code] for text, code in zip(texts, codes.tolist(), strict=True)]
+
+
+def _without_addresses(texts: Sequence[str | None]) -> list[str | None]:
+    """Return texts that are kept: no address stays in them, in any spelling."""
+    made = without_addresses(pa.array(texts, pa.large_string())).to_pylist()
+    return [said if text else None for said, text in zip(made, texts, strict=True)]
 
 
 def _or_none(texts: Sequence[str]) -> list[str | None]:

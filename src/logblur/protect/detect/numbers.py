@@ -8,11 +8,13 @@ cost little; python-stdnum is their oracle in the tests, and checks what is rare
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from importlib import import_module
+from itertools import accumulate
 from typing import Final
 
-from logblur.protect.detect.patterns import DASHED
+from logblur.protect.detect.patterns import BETWEEN, CALLING, DASHED, OTHER
 
 # Country and length: the SWIFT IBAN registry.
 _IBANS: Final = (
@@ -34,6 +36,13 @@ _SCHEMES: Final = re.compile(
     r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})|5[1-5][0-9]{14}|2(?:22[1-9]|2[3-9][0-9]|[3-6][0-9]{2}|7[01][0-9]|720)[0-9]{12}|"
     r"3[47][0-9]{13}|3(?:0[0-5]|[689][0-9])[0-9]{11,16}|35(?:2[89]|[3-8][0-9])[0-9]{12,15}|"
     r"(?:5[06-8]|6)[0-9]{11,18}"
+)
+
+MAYBE_PHONE: Final = r"(?:\+|00)[ ().+/-]{0,3}[1-9]"
+# Not for RE2, whose states would be too many: here each step is decided by one character, and a match is short.
+_PHONE: Final = re.compile(
+    rf"(?:(?<![0-9A-Za-z+])\(?\+{BETWEEN}{CALLING}(?:{BETWEEN}[0-9]){{5,13}}|(?<![0-9A-Za-z])(?<![0-9]-)\(?00{BETWEEN}"
+    rf"(?:[17](?:{BETWEEN}[0-9]){{10}}|{OTHER}(?:{BETWEEN}[0-9]){{7,11}}))(?:x[0-9]{{1,6}})?(?![0-9])"
 )
 
 _BEFORE_32: Final = re.compile(r"(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|1[0-2])[0-9]{2}[0-2][0-9]{4}")
@@ -87,20 +96,36 @@ def _without_cards(digits: re.Match[str]) -> str:
     if len(digits[0]) < 13:
         return digits[0]
     parts = re.split("([ +-])", digits[0])  # a group at each even place
-    for at in range(0, len(parts), 2):
-        for end in range(at, min(at + 38, len(parts)), 2):
-            number = "".join(parts[at : end + 1 : 2])
-            glued = end == at and at == 0 and digits.string[digits.start() - 1 : digits.start()].isalpha()
-            if 13 <= len(number) <= 19 and not glued and _SCHEMES.fullmatch(number) and luhn(number):
-                parts[at : end + 1] = ["{card}"] + [""] * (end - at)
+    compact = "".join(parts[::2])
+    ends = list(accumulate(map(len, parts[::2])))  # where each group ends among the digits
+    group = 0
+    while group < len(ends):
+        start = ends[group - 1] if group else 0
+        first = bisect_left(ends, start + 13) if compact[start] in "23456" else len(ends)
+        for last in range(first, bisect_right(ends, start + 19)):
+            number = compact[start : ends[last]]
+            if _SCHEMES.fullmatch(number) and luhn(number) and not (last == group == 0 and _glued(digits)):
+                parts[2 * group : 2 * last + 1] = ["{card}"] + [""] * (2 * (last - group))
+                group = last
                 break
+        group += 1
     return "".join(parts)
+
+
+def _glued(digits: re.Match[str]) -> bool:
+    """Return whether a letter stands right before: digits that are no group of four and belong to a longer word."""
+    return digits.string[digits.start() - 1 : digits.start()].isalpha()
 
 
 def luhn(number: str) -> bool:
     """Return whether the last digit checks the others (ISO/IEC 7812-1)."""
     text = number.encode()
     return (sum(text[-1::-2]) + sum(text[-2::-2].translate(_DOUBLED)) - 48 * len(text)) % 10 == 0  # 48 is the digit 0
+
+
+def without_phones(text: str) -> str:
+    """Return a text with ``{phone}`` for numbers of other countries: after ``+`` or ``00``, as E.164 has them."""
+    return _PHONE.sub("{phone}", text)
 
 
 def without_codes(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from logblur.protect.detect.patterns import Rule, replaced
 
@@ -64,6 +65,16 @@ _RULES: Final = (
 )
 """A value that does not look like its kind stays for the other detectors; a name and a secret can be anything."""
 
+_ANY: Final = (
+    "(?i)(?:"
+    + "|".join(
+        name.replace("-", "[._-]?")
+        for names in (_NAMES, _VAGUE, _PHONES, _CODES, _FIRMS, _SECRETS)
+        for name in names.split()
+    )
+    + r")\]?="
+)
+
 
 def named(texts: pa.Array) -> pa.Array:
     """Return texts (large_string, decoded) with a word in braces for the value of each parameter that tells its kind.
@@ -71,4 +82,8 @@ def named(texts: pa.Array) -> pa.Array:
     Parameters are found at the start of a text and after ``?``, ``&``, ``;`` and ``#``: in an address within a value
     too.
     """
-    return replaced(replaced(texts, _RULES), _RULES)  # twice: what ends one parameter begins the next
+    some = pc.match_substring_regex(texts, _ANY)
+    if not pc.any(some).as_py():
+        return texts
+    # twice: what ends one parameter begins the next
+    return pc.replace_with_mask(texts, some, replaced(replaced(texts.filter(some), _RULES), _RULES))

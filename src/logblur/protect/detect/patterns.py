@@ -70,24 +70,14 @@ CODES: Final[tuple[Rule, ...]] = (
     (r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}", "{uuid}"),
 )
 
-_BETWEEN: Final = "[ ().+/-]{0,3}"
+BETWEEN: Final = "[ ().+/-]{0,3}"
 # Country calling codes: ITU-T E.164, list of assigned codes.
-_OTHER: Final = (
+OTHER: Final = (
     "(?:2(?:0|1[1-36-8]|[2-4][0-9]|5[0-8]|6[0-9]|7|9[0-17-9])|3(?:[0-469]|5[0-9]|7[0-9]|8[0-35-79])|"
     "4(?:[013-9]|2[013])|5(?:0[0-9]|[1-8]|9[0-9])|6(?:[0-6]|7[02-9]|8[0-35-9]|9[0-2])|"
     "8(?:[1246]|0[08]|5[02356]|7[08]|8[0-36-8])|9(?:[0-58]|6[0-8]|7[0-79]|9[2-689]))"
 )
-CALLING: Final = f"(?:[17]|{_OTHER})"
-_LAST: Final = r"(?:x[0-9]{1,6})?($|[^0-9])"
-PHONES: Final[tuple[Rule, ...]] = (
-    (rf"(^|[^0-9A-Za-z+])\(?\+{_BETWEEN}{CALLING}(?:{_BETWEEN}[0-9]){{5,13}}{_LAST}", "\\1{phone}\\2"),
-    (
-        rf"(^|[^0-9A-Za-z-]|[^0-9]-)\(?00{_BETWEEN}(?:[17](?:{_BETWEEN}[0-9]){{10}}|{_OTHER}(?:{_BETWEEN}[0-9]){{7,11}}){_LAST}",
-        "\\1{phone}\\2",
-    ),
-)
-"""Phone numbers of other countries, as E.164 and its habits write them: after ``+`` or ``00``."""
-
+CALLING: Final = f"(?:[17]|{OTHER})"
 _YEAR: Final = "(?:19|20)[0-9]{2}"
 _DAY: Final = "(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 DATES: Final[tuple[Rule, ...]] = ((rf"(^|[^0-9])({_YEAR})({_DAY})($|[^0-9])", rf"\1\2{_HELD}\3\4"),)

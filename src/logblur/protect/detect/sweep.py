@@ -104,10 +104,10 @@ def _treated_hard(texts: pa.Array, whole: bool) -> pa.Array:
         (numbers.MAYBE_IBAN, numbers.without_ibans),
         (numbers.MAYBE_CARD, numbers.without_cards),
         (numbers.MAYBE_FIRM, numbers.without_firms),
+        (numbers.MAYBE_PHONE, numbers.without_phones),
+        (numbers.MAYBE_CODE, numbers.without_codes),
     ):
         texts = changed(texts, has(texts, maybe), without)
-    texts = replaced(texts, patterns.PHONES)
-    texts = changed(texts, has(texts, numbers.MAYBE_CODE), numbers.without_codes)
     asset = has(texts, patterns.ASSET)
     rest = replaced(texts, [*([patterns.NUMBER] if whole else []), *patterns.DIGESTS])
     word = pc.and_(_any(has(rest, patterns.RUN), _is_mixed(rest), encoded), has(rest, "[0-9]"))
