@@ -18,13 +18,14 @@ from typing import Any, Final
 
 from logblur.bench.measure import Measured, machine, measure
 
-from . import bench_addresses, bench_classify, bench_parse, bench_read, bench_run
+from . import bench_addresses, bench_classify, bench_formats, bench_parse, bench_read, bench_run
 from .data import PROFILES
 from .figures import Figure, Figures, Scale
 
 BENCHMARKS: Final[Mapping[str, Figures]] = {
     "read": bench_read.figures,
     "parse": bench_parse.figures,
+    "formats": bench_formats.figures,
     "classify": bench_classify.figures,
     "addresses": bench_addresses.figures,
     "run": bench_run.figures,
