@@ -240,7 +240,7 @@ def inspected(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Put an inspection in place that finds the combined format."""
     facts = {"format": "combined", "lines": 4, "parsed": 3, "rejects": {"bad time": 1}, "ranking": [("combined", 0.75)]}
     held = SimpleNamespace(category="contact data", field="query", kind="email", lines=2)
-    found = SimpleNamespace(**facts, held=(held,), damage="", to_json=lambda: facts)
+    found = SimpleNamespace(**facts, held=(held,), sample={}, damage="", to_json=lambda: facts)
     module = ModuleType("logblur.inspection")
     module.inspect = lambda *_, **__: found  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "logblur.inspection", module)
