@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_policy_commands(name: str, tmp_path: Path) -> None:
     assert (explained.returncode, explained.stderr) == (0, "")
     assert explained.stdout == logblur("policy", "explain", name).stdout
     assert "before [fields] acts" in explained.stdout
-    assert "remote_user  drop" in explained.stdout
+    assert re.search(r"^remote_user +drop", explained.stdout, re.M)
     assert "\x1b" not in explained.stdout
 
 
@@ -151,4 +152,4 @@ def test_the_manual_is_fresh() -> None:
     spec.loader.exec_module(make_cli)
     assert make_cli.PAGE.read_text(encoding="utf-8") == make_cli.page()
     for section in make_cli.page().split("\n## ")[1:]:
-        assert "Example: logblur " in section
+        assert re.search(r"Example: (.* \| )?logblur ", section)

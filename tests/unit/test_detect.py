@@ -1,171 +1,235 @@
-"""A log's format, told by its lines."""
+"""What has the form of an identifier: check digits as others compute them, other spellings, an organisation's own."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import base64
+import ipaddress
+import tomllib
+from importlib import import_module
 
+import phonenumbers
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from logblur.errors import FormatError
-from logblur.formats import resolve_format
-from logblur.formats.infer import infer
-from logblur.formats.named import NAMED
-from logblur.formats.printing import print_line
-from logblur.parse import parse
-from logblur.parse.detect import _ALIASES, choose, guess, rank
-from logblur.schema import Block
-
-LATEST = 1_900_000_000_000_000
-ENTRY = {
-    "time": datetime(2026, 5, 17, 10, 5, 3, tzinfo=UTC), "remote_addr": "192.0.2.7", "remote_user": None,
-    "method": "GET", "path": "/a", "query": "b=c", "protocol": "HTTP/1.1", "status": 200, "bytes_sent": 512,
-    "bytes_received": 90, "host": "www.example.com", "referer": "https://www.example.org/",
-    "user_agent": "Mozilla/5.0", "duration": 1500000, "forwarded_for": "192.0.2.9", "": "x1",
-}  # fmt: skip
-HEAD = '192.0.2.7 - - [17/May/2026:10:05:03 +0000] "GET /a HTTP/1.1" 200 512'
+from logblur.errors import PolicyError
+from logblur.policy.load import builtin_text, decode
+from logblur.policy.resolve import resolve
+from logblur.protect.detect import kinds, named, spelled, swept, without_addresses
+from logblur.protect.detect.numbers import is_code, without_codes, without_firms
+from logblur.protect.detect.patterns import CALLING
+from logblur.protect.paths import Templates, template
+from logblur.protect.queries import LONGEST, kept_parameters
 
 
-def read(log: str, wanted: str = "auto"):
-    """Rows and how many lines are refused."""
-    form = choose(log.encode(), wanted)
-    columns = ["remote_addr", "host", "status", "bytes_sent", "referer", "user_agent", "forwarded_for", "duration"]
-    parsed = parse([Block.of(log.encode())], form, columns, latest_us=LATEST)
-    return form, parsed.batch.to_pylist(), len(parsed.reject_offsets)
+def texts(*values: str | None) -> pa.Array:
+    """Return a column."""
+    return pa.array(values, pa.large_string())
 
 
-@pytest.mark.parametrize("name", [name for name in NAMED if name not in _ALIASES and not resolve_format(name).keys])
-def test_each_named_format_is_told_by_its_own_lines(name: str) -> None:
-    """Lines printed in a format are told to be in it, and all are read."""
-    form = resolve_format(name)
-    head = b"".join(print_line(form, ENTRY | {"bytes_sent": n}) + b"\n" for n in range(20))
-    found = choose(head, "auto")
-    assert found.name.replace(form.name, name) in {name, "#Fields: " + name} or found.fields == form.fields
-    assert found.columns >= form.columns - {"host"}
+def of(path: str, own: tuple[tuple[str, str], ...] = ()) -> str:
+    """Return the template of one path."""
+    return template(texts(path), own)[0].as_py()  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(
-    ("line", "agent", "more"),
-    [
-        (f'{HEAD} "-" "curl/8.0" "-" extra', "curl/8.0", {}),
-        (f'  {HEAD} "https://a.example/" "curl/8.0" 443', "curl/8.0", {"referer": "https://a.example/"}),
-        (f'{HEAD} 17 18 "-" "curl/8.0"', "curl/8.0", {}),
-        (f'{HEAD} "-" "curl/8.0" "192.0.2.1, 192.0.2.2"', "curl/8.0", {"forwarded_for": "192.0.2.1, 192.0.2.2"}),
-        (f'{HEAD} "curl/8.0"', "curl/8.0", {}),
-        (f'www.example.com {HEAD} "-" "curl/8.0" x=y', "curl/8.0", {"host": "www.example.com"}),
-        (f'www.example.com:443 {HEAD} "-" "curl/8.0" x=y', "curl/8.0", {"host": "www.example.com"}),
-        (HEAD.replace(" - - ", " www.example.com - ") + ' "-" "curl/8.0" 1', "curl/8.0", {"host": "www.example.com"}),
-        (HEAD.replace(" - - ", " - ") + ' "-" "curl/8.0"', "curl/8.0", {}),
-        (f"{HEAD} 0.012 [x]", None, {}),
-    ],
-)
-def test_variants_of_the_common_log_format_are_told_by_their_shape(line: str, agent: str | None, more: dict) -> None:
-    """What stands before, between and behind the known fields is stepped over or dropped; the rest is read."""
-    form, rows, refused = read(f"{line}\n" * 5)
-    assert refused == 0
-    assert len(rows) == 5
-    assert rows[0]["remote_addr"] == "192.0.2.7"
-    assert rows[0]["status"] == 200
-    assert rows[0]["bytes_sent"] == 512
-    assert rows[0].get("user_agent") == agent
-    assert {k: rows[0][k] for k in more} == more
-    assert "17 18" not in repr(rows)
-    assert resolve_format(form.name).fields == form.fields  # its name can be written into a policy
+def query(text: str | None, *names: str, own: tuple[tuple[str, str], ...] = ()) -> str:
+    """Return what is kept of one query."""
+    return kept_parameters(texts(text), names, own)[0].as_py()  # type: ignore[no-any-return]
+
+
+@given(st.from_regex(r"[0-9]{11}", fullmatch=True), st.integers(0, 9))
+@example("36805280109", 9)
+@example("33309240064", 4)
+@example("44051401359", 9)
+@example("36574261809", 9)
+def test_personal_codes_are_those_of_the_oracle(digits: str, last: int) -> None:
+    """Eleven digits are a code where python-stdnum says so, but for dates that no calendar has."""
+    digits = digits[:10] + str(last)
+    modules = ("ee.ik", "lt.asmens", "pl.pesel", "de.idnr")
+    oracle = any(import_module(f"stdnum.{name}").is_valid(digits) for name in modules)
+    assert oracle <= is_code(digits)
+    if is_code(digits) and not oracle:  # the thirtieth of February, or a date yet to come
+        for name in modules[:3]:
+            with pytest.raises(import_module("stdnum.exceptions").ValidationError):
+                import_module(f"stdnum.{name}").validate(digits)
+
+
+@given(st.from_regex(r"(0[1-9]|1[0-9]|2[0-8])(0[1-9]|1[0-2])[0-9]{2}-[0-2][0-9]{4}", fullmatch=True))
+@example("161175-19997")
+def test_a_dated_personas_kods_is_checked(code: str) -> None:
+    """The old form is a code where its check digit says so, the new one by its shape; neither without a hyphen."""
+    found = without_codes(code)
+    assert (found == "{code}") == import_module("stdnum.lv.pvn").is_valid(code)
+    assert without_codes(f"x{code}0") == f"x{code}0"
+    assert without_codes("325111-12345") == "{code}"
 
 
 @pytest.mark.parametrize(
-    ("line", "names"),
+    "number",
     [
-        ("192.0.2.1 GET / - 80 - 192.0.2.7 Mozilla/5.0+(x) - 200 0 0 15", "cs(User-Agent) cs(Referer) sc-status"),
-        (
-            "W3SVC1 WEB 192.0.2.1 GET / - 80 - 192.0.2.7 HTTP/1.1 curl - - a.example.com 200 0 0 5 6 7",
-            "cs-host sc-status",
-        ),
-        ("W3SVC1 GET / - 80 - 192.0.2.7 curl - - a.example.com 200 0 0 5 6 7", "s-sitename cs-method"),
-        ("192.0.2.1 GET / - 80 - 192.0.2.7 curl - 200 0 0 15 192.0.2.9", "time-taken x-forwarded-for"),
+        "LV40003521600",
+        "lv 4000 3521 600",
+        "LT119511515",
+        "EE100931558",
+        "DE136695976",
+        "PL8567346215",
+        "PL 856-734-62-15",
     ],
 )
-def test_lines_of_iis_that_lost_their_header_are_told_by_their_fields(line: str, names: str) -> None:
-    """IIS writes any choice of its fields, in a fixed order."""
-    form, rows, refused = read(f"2026-05-17 10:05:03 {line}\n" * 3)
-    assert (len(rows), refused) == (3, 0)
-    assert names in (form.name if form.name.startswith("#") else "#Fields: cs(User-Agent) cs(Referer) sc-status")
-    assert rows[0]["remote_addr"] == "192.0.2.7"
-    assert rows[0]["status"] == 200
+def test_vat_numbers_are_checked(number: str) -> None:
+    """A number with its country is one, with another last digit it is none."""
+    assert without_firms(number) == "{vat}"
+    last = str((int(number[-1]) + 1) % 10)
+    assert without_firms(number[:-1] + last) == number[:-1] + last
 
 
-def test_lines_of_several_formats_are_each_read_in_their_own() -> None:
-    """Common, combined and combined with a virtual host in one log: none is taken for another."""
-    lines = [HEAD, f'{HEAD} "-" "curl/8.0"', f'www.example.com {HEAD} "-" "curl/8.0"']
-    _, rows, refused = read("".join(f"{line}\n" for line in lines * 4))
-    assert refused == 0
-    assert len(rows) == 12
-    assert {row["remote_addr"] for row in rows} == {"192.0.2.7"}
-    assert sorted(str(row["host"]) for row in rows) == ["None"] * 8 + ["www.example.com"] * 4
-    assert sorted(str(row["user_agent"]) for row in rows) == ["None"] * 4 + ["curl/8.0"] * 8
+def test_calling_codes_are_those_in_use() -> None:
+    """Every country's calling code is known."""
+    known = [str(code) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE if code not in {979}]
+    assert pc.all(pc.match_substring_regex(pa.array(known), f"^(?:{CALLING})$")).as_py()
 
 
-def test_a_log_whose_format_changes_is_read_on() -> None:
-    """Lines far behind the head that are in another format are told by themselves, block by block."""
-    head, tail = (
-        f'{HEAD} "-" "curl/8.0"\n' * 50,
-        (
-            f'www.example.com:443 {HEAD} "-" "wget/1"\n' * 50
-            + "1700000000.000 12 192.0.2.8 TCP_MISS/200 7 GET http://a.example/ - X/- -\n" * 50
-        ),
-    )
-    form = choose(head.encode(), "auto")
-    parsed = parse([Block.of((head + tail).encode())], form, ["remote_addr", "user_agent", "host"], latest_us=LATEST)
-    assert parsed.rows == 150
-    assert len(parsed.reject_offsets) == 0
-    rows = parsed.batch.to_pylist()
-    assert rows.count({"remote_addr": "192.0.2.7", "host": "www.example.com", "user_agent": "wget/1"}) == 50
-    assert rows.count({"remote_addr": "192.0.2.7", "host": None, "user_agent": "curl/8.0"}) == 50
-    assert rows.count({"remote_addr": "192.0.2.8", "host": "a.example", "user_agent": None}) == 50
-    strict = parse([Block.of((head + tail).encode())], resolve_format("combined"), (), latest_us=LATEST)
-    assert (strict.rows, len(strict.reject_offsets)) == (100, 50)  # what was asked for by name is not guessed at
+@given(st.ip_addresses(v=4), st.sampled_from(["/a/{}", "{}", "x={}&y", "http://{}/", "[{}]:80", "for={};by"]))
+def test_an_address_goes_in_every_spelling(address: ipaddress.IPv4Address, place: str) -> None:
+    """Dotted, with zeros, hexadecimal, mapped into IPv6, percent-encoded, in digits of another script."""
+    octets = address.packed
+    arabic = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+    for spelling in (
+        str(address),
+        ".".join(f"{o:03}" for o in octets),
+        ".".join(hex(o) for o in octets),
+        f"0x{octets.hex()}",
+        f"::ffff:{address}",
+        "".join(f"%{ord(c):02x}" for c in str(address)),
+        str(address).replace(".", "%252E"),
+        str(address).translate(arabic),
+    ):
+        found = without_addresses(texts(place.replace("{}", spelling)))[0].as_py()
+        assert "{ip}" in found
+        assert str(address) not in found
 
 
-def test_words_behind_the_last_quote_are_dropped_only_where_the_format_was_guessed() -> None:
-    """A stray line does not cost a guessed log; a named format is strict."""
-    log = f'{HEAD} "-" "curl/8.0"\n' * 60 + f'{HEAD} "-" "curl/8.0" more\n'
-    assert read(log)[2] == 0
-    assert read(log, "combined")[2] == 1
-    assert read(log, "combined ...")[2] == 0
+@pytest.mark.parametrize("shift", range(4))
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_base64_of_an_address_goes(shift: int, encode: object) -> None:
+    """An e-mail address in base64, alone or behind a word, is found; other words of its kind are not."""
+    word = encode(b"x" * shift + b"anna.ozola@example.org").decode()  # type: ignore[operator]
+    assert query(f"to={word}", "to") == "to={email}"
+    assert of(f"/unsubscribe-{word.rstrip('=')}".replace("+", "%2B")) in {"/unsubscribe-{email}", "/{email}"}
+    assert of("/getElementsByTagNameAndClass") == "/getElementsByTagNameAndClass"
 
 
-@pytest.mark.parametrize("text", ["nothing\n" * 9, "a b c\n" * 9 + f"{HEAD}\n", "\x16\x03\x01\n" * 3, '{"a": 1}\n' * 4])
-def test_no_clear_winner_is_an_error_that_says_what_to_write(text: str) -> None:
-    """The message ranks the formats and names the option; it holds nothing of the lines."""
-    with pytest.raises(FormatError, match=r"--format or as format = ") as caught:
-        choose(text.encode(), "auto")
-    assert "nothing" not in str(caught.value)
-    assert "192.0.2.7" not in str(caught.value)
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (None, ""),
+        ("", ""),
+        ("x=1", ""),
+        ("page=2&utm_source=news&email=a@b.lv", "page=2&utm_source=news"),
+        ("utm_source=a%40b.lv&page=12345", "page={number}&utm_source={email}"),
+        ("page=1&page=a@b.lv", "page=1"),
+        ("page=;x", "page="),
+        ("name=Anna+Ozola", "name={name}"),
+        ("xname=Anna", ""),
+        ("page=http%3A%2F%2Fx.lv%2F%3Fuser%5Bname%5D%3DAnna%26tel%3D26123456%26q%3Dx", "page=http://x.lv/?user[name]={name}%26tel={phone}%26q=x"),
+        ("tel=26+12-34%2056", "tel={phone}"),
+        ("tel=none", "tel=none"),
+        ("page=4111+1111+1111+1111", "page={card}"),
+        ("page=LV80+BANK+0000+4351+9500+1", "page={iban}"),
+        ("page=%2B371+26123456", "page={phone}"),
+        ("page=" + "x" * 200, "page={long}"),
+        ("page=%25252540", "page={token}"),
+        ("page=1%00%0A", "page=1\ufffd"),
+    ],
+)  # fmt: skip
+def test_parameters_that_stay_are_swept(asked: str | None, expected: str) -> None:
+    """Parameters come in the policy's order, each once, with what identifies replaced, also within an address."""
+    assert query(asked, "page", "utm_source", "name", "tel") == expected
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "# a comment\n"])
-def test_a_log_without_a_line_fits_everything(text: str) -> None:
-    """There is nothing to guess yet, and nothing to refuse."""
-    assert choose(text.encode(), "auto").name == "combined" or text == ""
+@given(st.text(max_size=60), st.text("abc=&;%+ @.12/", max_size=40))
+def test_a_parameter_keeps_to_itself(value: str, other: str) -> None:
+    """Whatever a value is, one parameter comes out, at most so long, and nothing of the parameters beside it."""
+    found = query(f"{other}&page={value}", "page")
+    assert found == "" or found.startswith("page=")
+    assert len(found) <= LONGEST + 2 * found.count("%2")
+    assert "&" not in found
+    assert "#" not in found
 
 
-def test_ranking_tells_shares() -> None:
-    """Every format that fits a line is there, the one that is chosen first."""
-    head = (f"{HEAD}\n" * 6 + f'{HEAD} "-" "x/1"\n' * 2).encode()
-    ranking = rank(head)
-    assert [m.format.name for m in ranking][:1] == ["common"]
-    assert ranking[0].share == 0.75
-    assert choose(head, "auto").name == "common"
+@pytest.mark.parametrize(
+    "name", ["first_name", "fname", "user[first-name]", "customer.surname", "Vards", "uzvārds", "imię"]
+)
+def test_names_are_found_by_the_parameter(name: str) -> None:
+    """A person's name is told by the parameter alone, in whatever spelling; product_name is no person's."""
+    assert named(texts(f"{name}=Anna"))[0].as_py() == f"{name}={{name}}"
+    assert named(texts("product_name=Anna"))[0].as_py() == "product_name=Anna"
 
 
-def test_any_lines_are_guessed_at_in_linear_time() -> None:
-    """Long and hostile lines end: a regular expression that ran away would not."""
-    hostile = [
-        b"[" * 20_000,
-        b'"' * 20_000,
-        b" " * 20_000 + b"x",
-        b"a " * 10_000,
-        b"\\" * 20_000,
-        b"192.0.2.7, " * 2_000,
-    ]
-    hostile += [HEAD.encode() + x for x in hostile] + [b"2026-05-17 10:05:03 " + x for x in hostile]
-    assert guess(hostile) is None or infer(hostile) is not None
+OWN = (("customer", "K-[0-9]{6}"), ("contract", "(?i)lig[0-9]{4}/[0-9]{2}|LIG-[A-Z]{3}"))
+
+
+def test_an_organisation_adds_its_own() -> None:
+    """Its rules come first, in paths and parameters, also where nothing else would look."""
+    assert of("/k/K-123456.pdf", OWN) == "/k/{customer}.pdf"
+    assert of("/k/K%2D123456", OWN) == "/k/{customer}"
+    assert of("/k/LIG-ABC", OWN) == "/k/{contract}"
+    assert query("q=K-123456", "q", own=OWN) == "q={customer}"
+    remembered = Templates()
+    assert remembered.of(texts("/K-123456"), OWN).to_pylist() == ["/{customer}"]
+    assert remembered.of(texts("/K-123456"), ()).to_pylist() == ["/K-{number}"]
+
+
+def organisation(rules: str) -> tuple[tuple[str, str], ...]:
+    """Return the rules of the default policy with these."""
+    return resolve(decode((builtin_text("audience") + f"\n[identifiers]\n{rules}\n").encode())).identifiers
+
+
+def test_rules_of_an_organisation_are_in_the_plan() -> None:
+    """They are kept in order, and change the digest."""
+    assert organisation("customer = 'K-[0-9]{6}'\na = 'bc9'") == (("customer", "K-[0-9]{6}"), ("a", "bc9"))
+    plain = resolve(decode(builtin_text("audience").encode()))
+    assert plain.identifiers == ()
+    text = builtin_text("audience") + "\n[identifiers]\na = 'bc9'\n"
+    assert tomllib.loads(text)["identifiers"] == {"a": "bc9"}
+    assert resolve(decode(text.encode())).digest != plain.digest
+
+
+@pytest.mark.parametrize(
+    "rules",
+    ["a = '('", "a = '(?=b)c'", "a = '(a)\\1'", "a = ''", "a = 'x*'", "a = '[a-z]+'", "email = 'bc9'", "A = 'bc9'",
+     "a = 1", "a = '" + "b" * 501 + "'"],
+)  # fmt: skip
+def test_rules_that_cannot_be_meant_are_refused(rules: str) -> None:
+    """What is no expression in linear time, matches nothing or a word of ours, or takes a name of ours, is an error."""
+    with pytest.raises(PolicyError) as refused:
+        organisation(rules)
+    assert refused.value.path.startswith("identifiers")  # type: ignore[union-attr]
+
+
+@given(st.lists(st.text(max_size=60), max_size=5))
+def test_sweeping_again_changes_nothing(values: list[str]) -> None:
+    """What was swept stays as it is, as a whole or as part of a text."""
+    for whole in (True, False):
+        once = swept(spelled(texts(*values)), whole=whole)
+        assert swept(once, whole=whole) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["name=" * 400, "a@" * 1000, "K-123456" * 200, "+371" * 500, "0x" * 1000, "1-" * 1000, '"\\' * 900 + "@",
+     "Aa1@" * 500, "LV40003521600" * 150, "161175-19997" * 150, "eyJ" * 600, "QWEb" * 500, "tel=+1" * 300, "%25" * 999],
+)  # fmt: skip
+def test_hostile_texts_are_settled(text: str) -> None:
+    """Texts made to cost much are swept like any other, as a path and as a query."""
+    found = of("/" + text, OWN)
+    assert of(found, OWN) == found
+    assert len(query(f"q={text}", "q", own=OWN)) <= 3 * LONGEST
+
+
+def test_kinds_are_told_by_the_parameter_too() -> None:
+    """A query with a name holds one, though no word of it looks like anything."""
+    found = {kind for kind, there in kinds(texts("a=1&vards=Anna&tel=26123456")).items() if there[0].as_py()}
+    assert found == {"name", "phone"}

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pyarrow as pa
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from logblur.errors import UsageError
@@ -106,6 +106,7 @@ def test_the_standard_library_sees_no_address_inside():
     assert teredo == IPv6Address("2001::")
 
 
+@example(address=IPv6Address("2001:2f:ffff:ffff:ffff:ffff:ff00:0"), ipv4_prefix=0, ipv6_prefix=103)  # becomes EUI-64
 @given(address=st.ip_addresses(), ipv4_prefix=st.integers(0, 32), ipv6_prefix=st.integers(0, 128))
 def test_truncation_is_never_finer_than_the_prefix(address, ipv4_prefix, ipv6_prefix):
     """The result lies in the address' network and holds nothing past the prefix; families stay; once is enough."""

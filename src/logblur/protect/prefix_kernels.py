@@ -32,14 +32,15 @@ def kept_bits(h, l, ipv4_prefix, ipv6_prefix):
 
 @kernel
 def truncate(high, low, ipv4_prefix, ipv6_prefix):
-    """Zero what `kept_bits` does not keep of each value."""
+    """Zero what `kept_bits` does not keep of each value; what is left may look like a structure of its own: again."""
     for i in range(len(high)):
-        cut = 128 - kept_bits(high[i], low[i], ipv4_prefix, ipv6_prefix)
-        if cut >= 64:
-            low[i] = U(0)
-            high[i] = high[i] >> U(cut - 64) << U(cut - 64) if cut < 128 else U(0)
-        else:
-            low[i] = low[i] >> U(cut) << U(cut)
+        for _ in range(2):
+            cut = 128 - kept_bits(high[i], low[i], ipv4_prefix, ipv6_prefix)
+            if cut >= 64:
+                low[i] = U(0)
+                high[i] = high[i] >> U(cut - 64) << U(cut - 64) if cut < 128 else U(0)
+            else:
+                low[i] = low[i] >> U(cut) << U(cut)
 
 
 @inline

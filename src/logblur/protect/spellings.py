@@ -116,12 +116,14 @@ def truncated(address: Address, *, ipv4_prefix: int, ipv6_prefix: int) -> Addres
     """Return an address with only its first bits, as `addresses.truncate`, which says why, does."""
     if address.version == 4:
         return ipaddress.IPv4Address(int(address) >> 32 - ipv4_prefix << 32 - ipv4_prefix)
-    value, kept, inside = int(address), ipv6_prefix, 96 + ipv4_prefix
-    middle = value >> 32 & 0xFFFFFFFF
-    if value >> 64 == 0 and middle in {0, 0xFFFF0000}:  # IPv4-compatible, IPv4-translated
-        kept = min(kept, inside)
-    if value >> 80 == 0x0064FF9B0001:  # NAT64, local
-        kept = min(kept, 48)
-    if middle & ~0x02000000 == 0x5EFE or value >> 24 & 0xFFFF == 0xFFFE:  # ISATAP, EUI-64
-        kept = min(kept, 64)
-    return ipaddress.IPv6Address(value >> 128 - kept << 128 - kept)
+    value, inside = int(address), 96 + ipv4_prefix
+    for _ in range(2):  # what is left may look like a structure of its own
+        kept, middle = ipv6_prefix, value >> 32 & 0xFFFFFFFF
+        if value >> 64 == 0 and middle in {0, 0xFFFF0000}:  # IPv4-compatible, IPv4-translated
+            kept = min(kept, inside)
+        if value >> 80 == 0x0064FF9B0001:  # NAT64, local
+            kept = min(kept, 48)
+        if middle & ~0x02000000 == 0x5EFE or value >> 24 & 0xFFFF == 0xFFFE:  # ISATAP, EUI-64
+            kept = min(kept, 64)
+        value = value >> 128 - kept << 128 - kept
+    return ipaddress.IPv6Address(value)
