@@ -97,7 +97,8 @@ def test_what_is_imported_is_what_is_declared() -> None:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 imported.add(node.module.partition(".")[0])
             elif isinstance(node, ast.Call) and ast.unparse(node.func) == "import_module":
-                imported.add(re.split(r"[.{]", ast.unparse(node.args[0]).lstrip("f").strip("'\""))[0])
+                name = re.match(r"f?['\"]([a-z0-9_]+)", ast.unparse(node.args[0]))
+                imported |= {name[1]} if name else set()
     others = imported - set(sys.stdlib_module_names) - {"logblur"}
     assert {IMPORTED_AS.get(name, name) for name in declared} == others - set(BROUGHT_BY)
     assert {BROUGHT_BY[name] for name in others & set(BROUGHT_BY)} <= declared
