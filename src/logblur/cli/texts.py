@@ -52,7 +52,7 @@ def notice(**options: Any) -> None:
 @click.command(epilog="Example: logblur record -p audience --lang de --html > record.html")
 @_text_options
 def record(**options: Any) -> None:
-    """Write the record of processing (GDPR Art. 30) that follows from a policy.
+    """Write the record of processing that follows from a policy, GDPR Article 30.
 
     Each line cites the policy's key that it follows from; what the policy does not say is a marked gap. Drafting help,
     not legal advice.
