@@ -406,9 +406,9 @@ def test_what_was_counted_is_there_at_the_next_start(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("damage", ["junk", "page", "foreign", "newer"])
+@pytest.mark.parametrize("damage", ["junk", "page", "foreign", "newer", "older"])
 def test_a_damaged_ledger_is_said_to_be(tmp_path: Path, damage: str) -> None:
-    """A ledger that is no database, broken inside, another program's or of a newer version is named, exit 5."""
+    """A ledger that is no database, broken inside, another program's or of another version is named, exit 5."""
     path = tmp_path / "ledger.sqlite"
     Ledger(path, IDENTITY).close()
     if damage == "junk":
@@ -419,9 +419,10 @@ def test_a_damaged_ledger_is_said_to_be(tmp_path: Path, damage: str) -> None:
         path.write_bytes(data)
     else:
         db = sqlite3.connect(path)
-        db.execute({"foreign": "PRAGMA application_id=1", "newer": "PRAGMA user_version=99"}[damage])
+        pragma = {"foreign": "application_id=1", "newer": "user_version=99", "older": "user_version=1"}[damage]
+        db.execute(f"PRAGMA {pragma}")
         db.close()
-    with pytest.raises(OutputError, match=r"ledger\.sqlite: .*(damaged|newer)") as caught:
+    with pytest.raises(OutputError, match=r"ledger\.sqlite: .*(damaged|newer|older)") as caught:
         Ledger(path, IDENTITY)
     assert caught.value.exit_code == 5
 

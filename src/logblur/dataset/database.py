@@ -11,7 +11,7 @@ from typing import Any, Final
 from logblur import durable
 from logblur.errors import OutputError
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _APPLICATION: Final = 0x6C6F6762  # "logb"
 
 _TABLES: Final = """
@@ -108,6 +108,11 @@ class Database:
         version = self.value("PRAGMA user_version")
         if version > _VERSION:
             raise OutputError(f"{self.path}: a newer logblur made this ledger; use that version or a newer one")
+        if 0 < version < _VERSION:
+            raise OutputError(
+                f"{self.path}: an older logblur made this ledger, in a form that is not read any more; "
+                "seal its days with that version, then begin a new OUT"
+            )
         if version == 0:
             with self.transaction():
                 for statement in _TABLES.split(";\n"):
