@@ -203,7 +203,9 @@ def test_a_second_run_changes_nothing(lines: list[bytes], k: int) -> None:
         (folder / "log").rename(folder / "log.1")
         (folder / "log.2.gz").write_bytes(gzip.compress(joined(lines)))
         again = run(folder, POLICIES[k], folder / "log.1", folder / "log.2.gz", workers=2)
-        assert (again.lines, again.logs_known) == (0, 2)
+        assert (again.rows, again.rejects) == (0, {})
+        if any(line.strip() and not line.startswith(b"#") for line in lines):  # header lines alone make no log known
+            assert (again.lines, again.logs_known) == (0, 2)
         assert contents(folder) == before
         assert {p: p.stat().st_mtime_ns for p in (folder / "out").rglob("*") if p.is_file()} == times
 
