@@ -56,7 +56,7 @@ def ended(command: click.Command, args: Sequence[str] | None = None) -> int:
         say("interrupted")
         return INTERRUPTED
     except stopping.Stopped as stopped:
-        word, code = _ENDS[stopped.number]
+        word, code = _ENDS[signal.Signals(stopped.number)]
         say(word)
         return code
     except Exception as error:  # whatever is left is a bug of ours

@@ -258,10 +258,10 @@ class Policy(Model):
     tables: Annotated[tuple[Table, ...], Field(strict=False, alias="table")] = ()
 
     def is_over(self, day: date, today: date) -> bool:
-        """Say whether the retention of the day (or week) that begins with ``day`` is over: it counts from that one's end.
+        """Say whether the retention of a day (or week) is over; it counts from that one's end.
 
         Args:
-            day: As the period counts.
+            day: Its first day.
             today: The present day in the policy's zone.
         """
         return self.retention.after(self.period.after(day)) <= today
