@@ -201,8 +201,8 @@ class Workers:
             self._room -= size
             if self._room < 0:
                 raise StateLimitError(
-                    f"{self._state.partials}: the counts of open days would take more than the limit on the state; what fits"
-                    " is counted and published, the rest is not: raise --max-state, or seal days earlier (seal_after)"
+                    f"{self._state.partials}: the counts of open days would take more than the limit on the state;"
+                    " what fits is counted and published, no more is: raise --max-state, or seal sooner (seal_after)"
                 )
 
     def _protect(self, batch: pa.RecordBatch, plan: Plan, token_key: TokenKeys) -> Protected:
