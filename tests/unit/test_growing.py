@@ -74,8 +74,9 @@ def rows_of(batches: Sequence[bytes], *, lasting: bool) -> list[pa.RecordBatch]:
     for batch in batches:
         reading.feed(Block.of(batch))
         classified = classify(reading.take().batch, site="", memory=memory, grown=grown)
-        key = bytes(range(16))
-        protected = protect(classified, PLAN, lambda _: key, columns=COLUMNS, templates=templates, grown=grown)
+        protected = protect(
+            classified, PLAN, lambda _: bytes(range(16)), columns=COLUMNS, templates=templates, grown=grown
+        )
         made.append(protected.batch)
     return made
 

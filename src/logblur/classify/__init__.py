@@ -15,7 +15,7 @@ from logblur.classify.agents import NOT_LOGGED, Agent
 from logblur.classify.hosts import Host
 from logblur.classify.memory import Known, Memory
 from logblur.growing import Grown
-from logblur.policy.plan import Dimension, Pages
+from logblur.policy.plan import CONTENT_TYPE, Dimension, Pages
 
 __all__ = ["NOT_LOGGED", "Agent", "Memory", "classify"]
 
@@ -30,12 +30,14 @@ def classify(
     memory: Memory,
     pages: Pages = _PLAIN,
     dimensions: Sequence[Dimension] = (),
+    follow_campaigns: bool = False,
     grown: Grown | None = None,
 ) -> pa.RecordBatch:
     """Add the columns that follow from those of the batch.
 
     ``user_agent`` gives the columns of `Agent` (where it is not logged they are not added: `NOT_LOGGED` says what
-    they would be), ``referer_host`` gives ``referrer_domain`` and those of `Host`, ``path`` gives ``file_kind``.
+    they would be), ``referer_host`` gives ``referrer_domain`` and those of `Host`, ``path`` gives ``file_kind``, with
+    what content types say of it.
     ``own_domain``, the registrable domain of the row's host or else of `site`, is always added: a referrer of the
     same domain is the site itself.
 
@@ -45,6 +47,7 @@ def classify(
         memory: What this run has learnt so far.
         pages: Which paths are parts of a page or downloads, beside what extensions say.
         dimensions: Columns of the policy's own, added where the batch has what they look at.
+        follow_campaigns: Whether ``query`` gives the columns of `campaigns.COLUMNS`.
         grown: What this worker has made of its dictionaries so far.
 
     Returns:
@@ -56,10 +59,11 @@ def classify(
 
     Cost:
         Microseconds per distinct value: 20 for a new user agent, 10 for a new host, 0.5 for what is known.
-        Per row: nothing.
+        Per row: nothing, and a look-up where content types are logged.
 
     Shapes:
-        New columns are dictionary<int32, string> without nulls; they share the indices of the column they follow from.
+        New columns are dictionary<int32, string> without nulls; all but ``file_kind`` share the indices of
+        the column that they follow from.
     """
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     grown = Grown() if grown is None else grown
@@ -92,7 +96,12 @@ def classify(
     if "path" in columns:
         from logblur.classify.files import kinds
 
-        columns["file_kind"] = follow("path", told("path", pages, functools.partial(kinds, pages=pages)))
+        columns["file_kind"] = kinds(columns["path"], columns.get(CONTENT_TYPE), pages, grown)
+    if follow_campaigns and "query" in columns:
+        from logblur.classify import campaigns
+
+        said = told("query", "campaigns", campaigns.told)
+        columns |= dict(zip(campaigns.COLUMNS, (follow("query", values) for values in said.flatten()), strict=True))
     if own := [dimension for dimension in dimensions if dimension.column in columns]:
         from logblur.classify import dimensions as rules
 
