@@ -265,7 +265,8 @@ def _by_campaign(
 
 def _names_one(column: _Coded) -> npt.NDArray[np.bool_]:
     """Return in which rows a column says something."""
-    return np.asarray(pc.not_equal(column.values, NONE))[column.codes]
+    says: npt.NDArray[np.bool_] = np.asarray(pc.not_equal(column.values, NONE))
+    return np.asarray(says[column.codes])
 
 
 def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
