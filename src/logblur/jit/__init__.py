@@ -26,6 +26,7 @@ Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
+Places = npt.NDArray[np.uint32]  # unsigned: that an index is not negative need not be checked
 
 
 def _sources_digest() -> str:
