@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from logblur.jit import inline, kernel
+from logblur.jit import inline, lean_kernel
 from logblur.jit.intrinsics import LANES, WIDE, U, differ_mask, first_bit, hash_span, match_mask, prefetch, word
 
 NEWLINE, SPACE, QUOTE, BACKSLASH, TAB, CR, NUMBER_SIGN, DASH = (np.uint8(c) for c in b'\n "\\\t\r#-')
@@ -60,11 +60,9 @@ def find(buffer, position, wanted, end):
 
 
 @inline
-def literal_at(buffer, position, pool, start, length, head, mask):
-    """Whether the literal ``pool[start:start + length]`` stands here; head and mask are its first eight bytes."""
-    if word(buffer, position) & mask != head:
-        return False
-    for k in range(8, length):
+def literal_at(buffer, position, pool, start, length):
+    """Whether the literal ``pool[start:start + length]`` stands here."""
+    for k in range(length):
         if buffer[position + k] != pool[start + k]:
             return False
     return True
@@ -100,7 +98,7 @@ def line_begin(buffer, at):
     return at
 
 
-@kernel
+@lean_kernel
 def find_lines(buffer, size, max_line, lines, at, line_ends, reasons):
     """Where lines start and end that are neither blank nor comments, and where their first byte is that is no blank.
 
@@ -110,11 +108,11 @@ def find_lines(buffer, size, max_line, lines, at, line_ends, reasons):
     count = 0
     for position in range(0, size, WIDE):
         mask = match_mask(buffer, position, NEWLINE, NEWLINE)
-        line_ends[count] = position + first_bit(mask)  # most often none or one, and no branch tells which
+        line_ends[np.uint32(count)] = position + first_bit(mask)  # most often none or one, and no branch tells which
         count += mask != U(0)
         mask &= mask - U(1)
         while mask:
-            line_ends[count] = position + first_bit(mask)
+            line_ends[np.uint32(count)] = position + first_bit(mask)
             count += 1
             mask &= mask - U(1)
     while count > 0 and line_ends[count - 1] >= size:  # newlines of the padding
@@ -155,14 +153,14 @@ def within_list(buffer, at, start):
     return at > start + 1 and buffer[at - 1] == COLON and buffer[at - 2] == SPACE
 
 
-@kernel
-def hard_field(buffer, start, end, pool, literal, length, stop, mode, lead, head, mask):
+@lean_kernel
+def hard_field(buffer, start, end, pool, literal, length, stop, mode, lead):
     """A field by its definition: where it starts and ends, where the next one starts, and 0, `SHORT` or a reason."""
     guarded = mode & BACKSLASH_GUARDS != 0
     if mode & MAY_BE_QUOTED and buffer[start] == QUOTE:
         close = closing_quote(buffer, start + 1, end)
         if close < end:
-            behind = literal_at(buffer, close + 1, pool, literal, length, head, mask)
+            behind = literal_at(buffer, close + 1, pool, literal, length)
             if length and behind:
                 return start + 1, close, close + 1 + length, 0
             if (length == 0 or mode & MAY_END) and behind_blanks(buffer, close + 1) == end:
@@ -180,7 +178,7 @@ def hard_field(buffer, start, end, pool, literal, length, stop, mode, lead, head
         elif mode & LISTED:
             escaped = within_list(buffer, at, start)
         if not escaped:
-            if literal_at(buffer, at, pool, literal, length, head, mask):
+            if literal_at(buffer, at, pool, literal, length):
                 return start, at, at + length, 0
             if mode & MAY_END and mode & CLOSED and behind_blanks(buffer, at + 1) == end:
                 return start, at, end, SHORT
@@ -190,70 +188,81 @@ def hard_field(buffer, start, end, pool, literal, length, stop, mode, lead, head
     return end, end, end, UNCLOSED if guarded else TOO_FEW
 
 
-@kernel
-def find_field(buffer, pool, literal, length, stop, mode, lead, head, mask, at, line_ends, reasons, starts, ends):
-    """Spans of one field of some lines: a short way for what is plain, `hard_field` for the rest."""
-    odd = BACKSLASH if mode & BACKSLASH_GUARDS else QUOTE if mode & MAY_BE_QUOTED else NEWLINE
-    guarded, padded = mode & BACKSLASH_GUARDS != 0, mode & PADDED != 0
-    more = length > 8 or mode & LISTED != 0
-    for row in range(len(at)):
-        start, end = np.int64(at[row]), np.int64(line_ends[row])
-        while padded and buffer[start] == SPACE:
-            start += 1
+@lean_kernel
+def find_field(buffer, pool, literal, length, stop, mode, lead, head, mask, line_ends, reasons, starts, ends, behind):
+    """Ends of one field of some lines, and where it starts behind it: a short way for what is plain.
+
+    Where a quote may be guarded by a backslash, ``head`` is the byte before the literal, which must be none, and seven
+    of the literal.
+    """
+    guarded = 1 if mode & BACKSLASH_GUARDS else 0
+    doubled, padded, more = mode & MAY_BE_QUOTED != 0, mode & PADDED != 0, mode & LISTED != 0 or length > 8 - guarded
+    odd = U(BACKSLASH) if guarded else U(NEWLINE)
+    for row in range(len(starts)):
+        start, end = np.int64(starts[row]), np.int64(line_ends[row])
+        if padded and buffer[start] == SPACE:
+            while buffer[start] == SPACE:
+                start += 1
+            starts[row] = start
         close = min(start + lead, end)
         while close < end:
             hits = match_mask(buffer, close, stop, stop)
             close += first_bit(hits)
             if hits:
                 break
-        plain = close < end and word(buffer, close) & mask == head and buffer[close - 1 if guarded else start] != odd
+        text = word(buffer, max(close - guarded, 0))
+        plain = close < end and text & mask == head and text & U(0xFF) != odd
+        if doubled and buffer[start] == QUOTE:
+            plain = False
         if plain and more:
-            plain = literal_at(buffer, close, pool, literal, length, head, mask)
+            plain = literal_at(buffer, close, pool, literal, length)
             plain &= not (mode & LISTED and within_list(buffer, close, start))
         if plain:
-            starts[row], ends[row], at[row] = start, close, close + length
+            ends[row], behind[row] = close, close + length
         elif reasons[row]:  # nothing more of it
-            starts[row] = ends[row] = end
+            starts[row] = ends[row] = behind[row] = end
         else:
-            starts[row], ends[row], at[row], reasons[row] = hard_field(
-                buffer, start, end, pool, literal, length, stop, mode, lead, head, mask
+            starts[row], ends[row], behind[row], reasons[row] = hard_field(
+                buffer, start, end, pool, literal, length, stop, mode, lead
             )
 
 
-@kernel
-def find_fields(buffer, rows, pool, tokens, heads, open_end, at, line_ends, reasons, starts, ends):
+@lean_kernel
+def find_fields(buffer, rows, pool, tokens, heads, open_end, at, line_ends, reasons, spans):
     """Spans of the fields of each line that fits.
 
-    The program: literal k is ``pool[tokens[k, LITERAL]:][: tokens[k, LENGTH]]``, ``heads[k, 0]`` its first eight bytes
-    and ``heads[k, 1]`` their mask. Field k ends at literal k + 1, whose row also says at which byte (``STOP``), how
-    (``MODE``: `BACKSLASH_GUARDS` …), and how many bytes of it cannot be its end (``LEAD``). What a line lacks that may
-    end early is empty. Lines are those of `find_lines`; writes uint32 ``starts``, ``ends`` (fields, rows) and the
-    ``reasons`` of lines that do not fit, whose spans lie within them and mean nothing.
+    The program: literal k is ``pool[tokens[k, LITERAL]:][: tokens[k, LENGTH]]``, ``heads[k, 0]`` what `find_field`
+    compares and ``heads[k, 1]`` its mask. Field k ends at literal k + 1, whose row also says at which byte (``STOP``),
+    how (``MODE``: `BACKSLASH_GUARDS` …), and how many bytes of it cannot be its end (``LEAD``). What a line lacks that
+    may end early is empty. Lines are those of `find_lines`; field k starts at ``spans[2 * k]`` and ends at
+    ``spans[2 * k + 1]``, uint32 (one row more than twice the fields, rows). Writes the ``reasons`` of lines that do not
+    fit, whose spans lie within them and mean nothing.
     """
+    rest = spans[2 * len(tokens) - 2]
     for first in range(0, rows, BATCH):
         after = min(first + BATCH, rows)
-        length = tokens[0, LENGTH]
         for row in range(first, after):
             position = np.int64(at[row])
-            if literal_at(buffer, position, pool, tokens[0, LITERAL], length, heads[0, 0], heads[0, 1]):
-                at[row] = position + length
+            if literal_at(buffer, position, pool, tokens[0, LITERAL], tokens[0, LENGTH]):
+                position += tokens[0, LENGTH]
             elif reasons[row] == 0:
-                at[row], reasons[row] = line_ends[row], TOO_FEW
+                reasons[row] = TOO_FEW
+            spans[0, row] = line_ends[row] if reasons[row] else position
         for k in range(1, len(tokens)):
             find_field(
                 buffer, pool, tokens[k, LITERAL], tokens[k, LENGTH], np.uint8(tokens[k, STOP]), tokens[k, MODE],
-                tokens[k, LEAD], heads[k, 0], heads[k, 1], at[first:after], line_ends[first:after],
-                reasons[first:after], starts[k - 1, first:after], ends[k - 1, first:after],
+                tokens[k, LEAD], heads[k, 0], heads[k, 1], line_ends[first:after], reasons[first:after],
+                spans[2 * k - 2, first:after], spans[2 * k - 1, first:after], spans[2 * k, first:after],
             )  # fmt: skip
         for row in range(first, after):
             if reasons[row] == SHORT:
                 reasons[row] = 0
-            elif reasons[row] == 0 and not open_end and behind_blanks(buffer, np.int64(at[row])) < line_ends[row]:
+            elif reasons[row] == 0 and not open_end and behind_blanks(buffer, np.int64(rest[row])) < line_ends[row]:
                 reasons[row] = TRAILING
 
 
-@kernel
-def close_up(rows, reasons, lines, kept, starts, ends):
+@lean_kernel
+def close_up(rows, reasons, lines, kept, spans):
     """Move the lines without a reason, and the spans of the fields ``kept``, to the front."""
     for k in range(len(kept) + 1):
         row = 0
@@ -261,7 +270,9 @@ def close_up(rows, reasons, lines, kept, starts, ends):
             if k == len(kept):
                 lines[row] = lines[found]
             else:
-                starts[kept[k], row], ends[kept[k], row] = starts[kept[k], found], ends[kept[k], found]
+                spans[2 * kept[k], row], spans[2 * kept[k] + 1, row] = (
+                    spans[2 * kept[k], found], spans[2 * kept[k] + 1, found],
+                )  # fmt: skip
             row += reasons[found] == 0
 
 
@@ -319,7 +330,7 @@ def minute_of(buffer, at):
     return (days * 24 + hour) * 60 + minute - (shift if sign == PLUS else -shift)
 
 
-@kernel
+@lean_kernel
 def add_clf_times(buffer, starts, ends, rows, times, reasons):
     """Add the microseconds of Common Log Format times. The last minute seen is remembered."""
     last_a = last_b = last_c = U(0)
@@ -342,7 +353,7 @@ def add_clf_times(buffer, starts, ends, rows, times, reasons):
             times[row] += (minute * 60 + second) * 1000000
 
 
-@kernel
+@lean_kernel
 def check_times(times, latest, reasons):
     """Refuse times before 1970 and times to come."""
     for row in range(len(times)):
@@ -353,7 +364,7 @@ def check_times(times, latest, reasons):
                 reasons[row] = FUTURE
 
 
-@kernel
+@lean_kernel
 def time_of(buffer, at, end, program):
     """Microseconds that a time of a layout stands for (`formats.times`), or `NO_TIME`."""
     bad = np.int64(NO_TIME)
@@ -426,7 +437,7 @@ def time_of(buffer, at, end, program):
     return (days * 86400 + clock - zone) * 1000000 + fraction
 
 
-@kernel
+@lean_kernel
 def add_times(buffer, starts, ends, rows, program, split, width, times, reasons):
     """Add the microseconds of times of a layout.
 
@@ -488,7 +499,7 @@ def decimal(buffer, at, end, power):
     return none if negative else value
 
 
-@kernel
+@lean_kernel
 def add_numbers(buffer, starts, ends, rows, power, times, reasons):
     """Add numbers of a unit of time, in microseconds."""
     for row in range(rows):
@@ -501,7 +512,7 @@ def add_numbers(buffer, starts, ends, rows, power, times, reasons):
             times[row] += min(value, np.int64(1 << 61))
 
 
-@kernel
+@lean_kernel
 def durations(buffer, starts, ends, rows, power, values, reasons):
     """Microseconds; -1 for none and for a negative one."""
     for row in range(rows):
@@ -513,7 +524,7 @@ def durations(buffer, starts, ends, rows, power, values, reasons):
         values[row] = value
 
 
-@kernel
+@lean_kernel
 def statuses(buffer, starts, ends, rows, values, reasons):
     """Three digits, 100 to 999; 0 for none: nothing, ``-``, ``0``, ``000``, ``-1``."""
     for row in range(rows):
@@ -529,7 +540,7 @@ def statuses(buffer, starts, ends, rows, values, reasons):
         values[row] = value
 
 
-@kernel
+@lean_kernel
 def sizes(buffer, starts, ends, rows, values, reasons):
     """Up to 13 digits; -1 for nothing and a lone ``-``."""
     for row in range(rows):
@@ -659,7 +670,7 @@ def request_into(buffer, start, end, parts, row):
     url_into(buffer, space + 1, target, parts, row)
 
 
-@kernel
+@lean_kernel
 def request_parts(buffer, starts, ends, rows, parts):
     """Spans of method, path, query, protocol and host, uint32 (10, rows): start and end of each; empty if not HTTP."""
     for row in range(rows):
@@ -677,7 +688,7 @@ def request_parts(buffer, starts, ends, rows, parts):
         request_into(buffer, start, end, parts, row)
 
 
-@kernel
+@lean_kernel
 def url_parts(buffer, starts, ends, rows, parts):
     """Spans as those of `request_parts`, of a URL or a target alone; empty for ``-``."""
     for row in range(rows):
@@ -688,7 +699,7 @@ def url_parts(buffer, starts, ends, rows, parts):
             url_into(buffer, start, end, parts, row)
 
 
-@kernel
+@lean_kernel
 def addresses(buffer, starts, ends, rows, always, spans):
     """Spans, uint32 (2, rows), of addresses without brackets and without the port, if one stands there (or always)."""
     for row in range(rows):
@@ -710,7 +721,7 @@ def addresses(buffer, starts, ends, rows, always, spans):
         spans[0, row], spans[1, row] = start, end
 
 
-@kernel
+@lean_kernel
 def referrer_hosts(buffer, starts, ends, rows, hosts):
     """Spans of the authority of absolute URLs, uint32 (2, rows); empty where there is none."""
     for row in range(rows):
@@ -728,7 +739,7 @@ def referrer_hosts(buffer, starts, ends, rows, hosts):
             hosts[0, row], hosts[1, row] = host, authority_end(buffer, host, end)
 
 
-@kernel
+@lean_kernel
 def intern(buffer, starts, ends, rows, codes, places, slots, hashes, limits, arena, seeds, count):
     """Dense codes of byte strings, in order of first appearance; returns how many distinct ones there are now.
 
@@ -768,7 +779,7 @@ def intern(buffer, starts, ends, rows, codes, places, slots, hashes, limits, are
     return count
 
 
-@kernel
+@lean_kernel
 def rehash(slots, hashes, count):
     """Fill empty ``slots`` from the hashes of ``count`` texts."""
     mask = U(len(slots) - 1)

@@ -15,11 +15,10 @@ from logblur.schema import PAD
 class Spans:
     """Where the lines of one block are, why any is refused, and where their fields are; the room is used again."""
 
-    __slots__ = ("at", "ends", "line_ends", "lines", "reasons", "starts")
+    __slots__ = ("at", "line_ends", "lines", "reasons", "table")
 
     def __init__(self) -> None:
-        self.starts: Places = np.empty((0, 0), np.uint32)
-        self.ends: Places = self.starts
+        self.table: Places = np.empty((0, 0), np.uint32)
         self.lines: Places = np.empty(0, np.uint32)
         self.at: Places = self.lines
         self.line_ends: Places = self.lines
@@ -34,15 +33,26 @@ class Spans:
         rows, directives = kernels.find_lines(data, size, max_line, self.lines, self.at, self.line_ends, self.reasons)
         return int(rows), int(directives)
 
+    @property
+    def starts(self) -> Places:
+        """Where each field starts, (fields, lines)."""
+        return self.table[:-1:2]
+
+    @property
+    def ends(self) -> Places:
+        """Where each field ends, (fields, lines)."""
+        return self.table[1::2]
+
     def fit(self, fields: int, rows: int) -> None:
         """Have room for so many rows of so many fields."""
-        if fields > len(self.starts) or rows > self.starts.shape[1]:
-            fields, rows = max(fields, len(self.starts)), max(rows + rows // 4, self.starts.shape[1])
-            self.starts, self.ends = np.empty((2, fields, rows), np.uint32)
+        if 2 * fields >= len(self.table) or rows > self.table.shape[1]:
+            self.table = np.empty(
+                (max(2 * fields + 1, len(self.table)), max(rows + rows // 4, self.table.shape[1])), np.uint32
+            )
 
     def close_up(self, rows: int, fields: Ints) -> None:
         """Move the lines that no reason refuses, and their spans of these fields, to the front."""
-        kernels.close_up(rows, self.reasons, self.lines, fields, self.starts, self.ends)
+        kernels.close_up(rows, self.reasons, self.lines, fields, self.table)
 
 
 class Delimited:
@@ -69,7 +79,7 @@ class Delimited:
         self._pool: Bytes = np.frombuffer(b"".join(literals) + bytes(PAD), np.uint8)
         self._tokens: Ints = np.array(rows)
         self._heads: Words = np.array(
-            [[int.from_bytes(x[:8], "little"), (1 << 8 * min(len(x), 8)) - 1] for x in literals], np.uint64
+            [_head(x, row[kernels.MODE]) for x, row in zip(literals, rows, strict=True)], np.uint64
         )
         self._open_end, self._max_line = form.open_end, max_line
 
@@ -79,9 +89,16 @@ class Delimited:
         spans.fit(len(self._tokens) - 1, rows)
         kernels.find_fields(
             data, rows, self._pool, self._tokens, self._heads, self._open_end, spans.at, spans.line_ends,
-            spans.reasons, spans.starts, spans.ends,
+            spans.reasons, spans.table,
         )  # fmt: skip
         return rows, directives
+
+
+def _head(literal: bytes, mode: int) -> tuple[int, int]:
+    """Return the first bytes of a literal as the kernel compares them, and which these are."""
+    guarded = mode & kernels.BACKSLASH_GUARDS  # the byte before them is compared by itself
+    first = literal[: 8 - guarded]
+    return int.from_bytes(first, "little") << 8 * guarded, ((1 << 8 * len(first)) - 1) << 8 * guarded
 
 
 def _mode(field: Field, literal: bytes) -> int:
