@@ -105,7 +105,14 @@ def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes]
     columns = [name for name in wanted if name not in {"date", "bytes"}]
 
     def frame(parsed: Parsed) -> pl.DataFrame:
-        classified = classify(parsed.batch, site=plan.site, memory=memory, pages=plan.pages, dimensions=plan.dimensions)
+        classified = classify(
+            parsed.batch,
+            site=plan.site,
+            memory=memory,
+            pages=plan.pages,
+            dimensions=plan.dimensions,
+            follow_campaigns=plan.follows_campaigns,
+        )
         made = protect(
             classified, plan, lambda day: keys.setdefault(day, os.urandom(16)), columns=columns, templates=templates
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
@@ -34,9 +34,6 @@ Distinct texts cost most: each is looked at by every later stage. A million line
 
 _FINAL: Final = frozenset({Reason.TOO_LONG, Reason.FUTURE_TIME})
 """Why a line is refused whatever its format: no alternative is tried."""
-
-_REFUSING: Final = frozenset({Kind.TIME, Kind.STATUS, Kind.SIZE, Kind.DURATION})
-"""Kinds of fields whose values can refuse a line."""
 
 _ANOTHER: Final = 0.1
 """A guessed format is guessed again for a block in which more than this share of the lines is refused."""
@@ -126,7 +123,7 @@ class Parser:
         latest_us: A later time is a reject (`Reason.FUTURE_TIME`); microseconds since 1970.
         max_line_bytes: A longer line is a reject.
         local: Where the clocks of times without a zone stand.
-        all_spans: Whether `find` is to tell where *every* field is; else only texts that yield a column.
+        located: Columns whose fields `find` is to tell the place of, besides texts that are wanted.
 
     Cost:
         One pass over each block and one over each column asked for; no Python object per line. Scratch of about
@@ -143,11 +140,11 @@ class Parser:
         latest_us: int,
         max_line_bytes: int = MAX_LINE_BYTES,
         local: tzinfo = UTC,
-        all_spans: bool = False,
+        located: Collection[str] = (),
     ) -> None:
         self.format = form
         self._wanted = frozenset(columns)
-        self._all_spans = all_spans
+        self._located = frozenset(located).union(name for name in columns if column(name).type == TEXT)
         self._latest_us, self._max_line, self._local = latest_us, max_line_bytes, local
         self.spans = Spans()
         self._finders: dict[Format, Delimited | Objects] = {}
@@ -284,20 +281,13 @@ class Parser:
             return Found(lines, scalars, np.empty(0, np.int64), np.empty(0, np.uint8), directives)
         keep, drop = np.flatnonzero(reasons == 0), np.flatnonzero((reasons > 0) & (reasons < kernels.DIRECTIVE))
         refused, why = self.spans.lines[drop].astype(np.int64), reasons[drop]
-        self.spans.close_up(lines, self._located(form))
+        self.spans.close_up(lines, self._kept(form))
         scalars = {name: values[keep] for name, values in scalars.items()}
         return Found(len(keep), scalars, refused, why, directives + lines - len(keep) - len(drop))
 
-    def _located(self, form: Format) -> Ints:
+    def _kept(self, form: Format) -> Ints:
         """Return the fields of which `find` tells where they are."""
-        return np.array(
-            [
-                k
-                for k, field in enumerate(form.fields)
-                if self._all_spans or (field.kind not in _REFUSING and not self._wanted.isdisjoint(field.columns))
-            ],
-            np.int64,
-        )
+        return np.flatnonzero([not self._located.isdisjoint(field.columns) for field in form.fields])
 
     def _scalars(self, form: Format, data: Bytes, rows: int, reasons: Bytes) -> dict[str, npt.NDArray[Any]]:
         """Values of the fields that can refuse a line, wanted or not: times, statuses, sizes, durations."""
@@ -365,27 +355,7 @@ class Parser:
         self, field: Field, data: Bytes, k: int, rows: int, names: Set[str]
     ) -> Iterable[tuple[str, Places, Places]]:
         """Yield the spans of each column of a text field, the k-th, that is wanted, in the lines last found."""
-        starts, ends = self.spans.starts[k, :rows], self.spans.ends[k, :rows]
-        if field.kind in {Kind.REQUEST, Kind.URL}:
-            parts = np.empty((2 * len(_PARTS), rows), np.uint32)
-            if field.kind is Kind.REQUEST:
-                kernels.request_parts(data, starts, ends, rows, parts)
-            else:
-                kernels.url_parts(data, starts, ends, rows, parts)
-            for i, name in enumerate(_PARTS):
-                if name in names:
-                    yield name, parts[2 * i], parts[2 * i + 1]
-            return
-        if field.kind is Kind.ADDRESS:
-            spans = np.empty((2, rows), np.uint32)
-            kernels.addresses(data, starts, ends, rows, field.layout == "port", spans)
-            starts, ends = spans
-        if field.name in names:
-            yield field.name, starts, ends
-        if field.name == "referer" and "referer_host" in names:
-            hosts = np.empty((2, rows), np.uint32)
-            kernels.referrer_hosts(data, starts, ends, rows, hosts)
-            yield "referer_host", hosts[0], hosts[1]
+        return parts_of(field, data, self.spans.starts[k, :rows], self.spans.ends[k, :rows], rows, names)
 
     def _dictionary(self, name: str) -> pa.Array:
         """Return the values of a text column; codes of differently escaped ones are moved behind the others."""
@@ -451,6 +421,32 @@ def parse(
     for block in blocks:
         parser.feed(block)
     return parser.take()
+
+
+def parts_of(
+    field: Field, data: Bytes, starts: Places, ends: Places, rows: int, names: Set[str]
+) -> Iterable[tuple[str, Places, Places]]:
+    """Yield the spans of each column of a text field that is wanted; the field itself stands in these spans."""
+    if field.kind in {Kind.REQUEST, Kind.URL}:
+        parts = np.empty((2 * len(_PARTS), rows), np.uint32)
+        if field.kind is Kind.REQUEST:
+            kernels.request_parts(data, starts, ends, rows, parts)
+        else:
+            kernels.url_parts(data, starts, ends, rows, parts)
+        for i, name in enumerate(_PARTS):
+            if name in names:
+                yield name, parts[2 * i], parts[2 * i + 1]
+        return
+    if field.kind is Kind.ADDRESS:
+        spans = np.empty((2, rows), np.uint32)
+        kernels.addresses(data, starts, ends, rows, field.layout == "port", spans)
+        starts, ends = spans
+    if field.name in names:
+        yield field.name, starts, ends
+    if field.name == "referer" and "referer_host" in names:
+        hosts = np.empty((2, rows), np.uint32)
+        kernels.referrer_hosts(data, starts, ends, rows, hosts)
+        yield "referer_host", hosts[0], hosts[1]
 
 
 def _numpy_type(name: str) -> npt.DTypeLike:

@@ -7,6 +7,7 @@ along into every file, and with them what was meant to stay behind.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.periods import Period
-from logblur.policy.plan import Plan
+from logblur.policy.plan import CAMPAIGN, Plan
 from logblur.policy.rules import rules_of
 from logblur.protect import kernels
 from logblur.protect.addresses import Addresses, buffers_of, networks
@@ -34,7 +35,7 @@ from logblur.protect.pseudonyms import pseudonyms
 from logblur.protect.queries import kept_parameters, search_terms
 from logblur.protect.referrers import origins, pages
 from logblur.protect.signals import restricted
-from logblur.schema import NOBODY, NONE, PARSED, UNUSUAL, Protected
+from logblur.schema import NOBODY, NONE, PARSED, UNUSUAL, Protected, Universe
 
 TokenKeys = Callable[[date], bytes]
 """The 16 bytes that key a day's tokens, or empty bytes for a day whose rows are to be left out."""
@@ -54,6 +55,11 @@ _STATUS: Final[Mapping[str, Callable[[int], str]]] = {
     "status": lambda status: str(status) if status else NONE,
     "status_class": lambda status: f"{status // 100}xx" if status else NONE,
     "complete": lambda status: {200: "yes", 206: "part"}.get(status, NONE),
+}
+_SOURCES: Final[Mapping[str, Universe]] = {
+    "search_engine": Universe.PAGE_SEARCH,
+    "social_network": Universe.PAGE_SOCIAL,
+    "ai_service": Universe.PAGE_ANSWERS,
 }
 _KINDS: Final = {"page": 0, "asset": 1, "download": 2}
 
@@ -79,6 +85,7 @@ class _Rows:
     times: LocalTimes
     keys: list[bytes]
     restricted: npt.NDArray[np.bool_] | None
+    by_campaign: npt.NDArray[np.bool_] | None
 
     def has(self, name: str) -> bool:
         return name in self.batch.schema.names
@@ -112,7 +119,8 @@ def protect(
         coded["remote_addr"] = _Coded(client.codes, client.texts, spare=True)
     addresses = None if client is None else client.addresses
     marked = restricted(texts, plan.signals, batch.num_rows) if plan.signals else None
-    rows = _Rows(batch, plan, templates, coded, addresses, times, keys, marked)
+    by_campaign = _by_campaign(coded, plan, marked) if plan.follows_campaigns else None
+    rows = _Rows(batch, plan, templates, coded, addresses, times, keys, marked, by_campaign)
     visitors, counted = _tokens(rows)
     if plan.signals is not None and not plan.signals.visitors:
         visitors[marked] = NOBODY
@@ -222,6 +230,31 @@ def _digests(texts: pa.Array, number: int) -> npt.NDArray[np.uint64]:
     return out
 
 
+def _by_campaign(
+    coded: Mapping[str, _Coded], plan: Plan, marked: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.bool_] | None:
+    """Return the rows whose source `CAMPAIGN` tells: it names one, and the referrer neither does nor is the site."""
+    if f"{CAMPAIGN}_search_engine" not in coded:
+        return None
+
+    told = np.logical_or.reduce([_names_one(coded[f"{CAMPAIGN}_{source}"]) for source in _SOURCES])
+    if "referrer_domain" in coded:
+        told &= ~np.logical_or.reduce([_names_one(coded[source]) for source in _SOURCES])
+        domains, own = coded["referrer_domain"], coded["own_domain"]
+        places = np.asarray(pc.fill_null(pc.index_in(domains.values, own.values), -1))
+        numbers = np.asarray(pc.index_in(own.values, own.values))
+        told &= ~(_names_one(domains) & (places[domains.codes] == numbers[own.codes]))
+    if marked is not None and plan.signals is not None and CAMPAIGN not in plan.signals.query:
+        told &= ~marked
+    return np.asarray(told)
+
+
+def _names_one(column: _Coded) -> npt.NDArray[np.bool_]:
+    """Return in which rows a column says something."""
+    says: npt.NDArray[np.bool_] = np.array([value != NONE for value in column.values.to_pylist()], np.bool_)
+    return np.asarray(says[column.codes])
+
+
 def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
     count, coded = rows.batch.num_rows, rows.coded
     same, out = np.zeros(count, np.int32), np.empty(count, np.int8)
@@ -245,6 +278,10 @@ def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
         codes("agent"), bots, status, codes("file_kind"), kinds,
         codes("referrer_domain"), origins, domains, codes("own_domain"), own, out,
     )  # fmt: skip
+    if rows.by_campaign is not None:
+        pages = rows.by_campaign & (out >= Universe.PAGE)
+        for source, universe in _SOURCES.items():
+            out[pages & _names_one(coded[f"{CAMPAIGN}_{source}"])] = universe
     return out
 
 
@@ -306,19 +343,34 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
     if name == "method" and "method" in coded:
         known = [NONE if v is None else v if v in METHODS else UNUSUAL for v in coded["method"].values.to_pylist()]
         return _Coded(coded["method"].codes, pa.array(known, pa.string()))
+    if name in _SOURCES and rows.by_campaign is not None and rows.by_campaign.any():
+        by_referrer = coded[name] if name in coded else _constant(NONE, rows)
+        by_campaign = coded[f"{CAMPAIGN}_{name}"]
+        codes = np.where(rows.by_campaign, by_campaign.codes + len(by_referrer.values), by_referrer.codes)
+        return _Coded(codes, pa.concat_arrays([by_referrer.values, by_campaign.values]), spare=True)
     if name in coded and name not in PARSED.names:  # made by classify, of values that are publishable
         return coded[name]
     return _constant("human" if name == "agent" else NONE, rows)
 
 
 def _paths(rows: _Rows, plan: Plan) -> _Coded:
-    """Return the templates of paths, each with the parameters that stay."""
+    """Return the templates of paths, each with the parameters that stay.
+
+    A `CAMPAIGN` that names a source is told in the columns of sources and not here: two tables of which one counts by
+    the path and one by the source could else be subtracted.
+    """
     templates = rows.templates.of(rows.coded["path"].values, plan.identifiers)
     path = _Coded(rows.coded["path"].codes, written(templates, plan.pages))
     if not plan.query or "query" not in rows.coded:
         return path
     queries = rows.coded["query"]
-    kept = kept_parameters(queries.values, plan.query, plan.identifiers).dictionary_encode()
+    kept = kept_parameters(queries.values, plan.query, plan.identifiers)
+    if f"{CAMPAIGN}_search_engine" in rows.coded:
+        others = [parameter for parameter in plan.query if parameter != CAMPAIGN]
+        named = [pc.not_equal(rows.coded[f"{CAMPAIGN}_{source}"].values, NONE) for source in _SOURCES]
+        told = functools.reduce(pc.or_, named)
+        kept = pc.if_else(told, kept_parameters(queries.values, others, plan.identifiers), kept)
+    kept = kept.dictionary_encode()
     query = np.asarray(kept.indices)[queries.codes]
     pairs, codes = np.unique(path.codes.astype(np.int64) * len(kept.dictionary) + query, return_inverse=True)
     of, asked = np.divmod(pairs, len(kept.dictionary))
