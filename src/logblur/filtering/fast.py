@@ -141,7 +141,7 @@ class Fast:
 
     def __init__(self, form: Format, plan: Plan, speakers: Speakers, keys: Keyring, *, latest_us: int) -> None:
         self._form, self._plan, self._speakers, self._keys = form, plan, speakers, keys
-        self._parser = Parser(form, (), latest_us=latest_us, local=plan.log_zone, all_spans=True)
+        self._parser = Parser(form, (), latest_us=latest_us, local=plan.log_zone, located=form.columns)
         self._layout = layout_of(form)
         self._begin()
 
