@@ -100,7 +100,7 @@ class Slow:
         return b" ".join((parts["method"], target, parts["protocol"])) if request else target
 
     def _address(self, field: Field, raw: bytes, literal: bytes, nothing: bytes, values: dict[str, Any]) -> bytes:
-        method = self._speakers.method("remote_addr")
+        method = self._plan.methods.get("remote_addr", "drop")
         if method == "keep" and self._plan.client.field == "remote_addr":
             return raw or nothing
         found = None if method == "drop" else self._client(values)
