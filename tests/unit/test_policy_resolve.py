@@ -52,10 +52,11 @@ def test_the_tables_of_names_are_complete() -> None:
 
 
 def test_audience() -> None:
-    """The default policy reads nine columns, no user name and no whole referrer, and yields every key column."""
+    """The default policy reads ten columns, no user name and no whole referrer, and yields every key column."""
     plan = resolve(load_policy("audience"))
     assert plan.fields == (
         "time", "remote_addr", "host", "method", "path", "status", "bytes_sent", "referer_host", "user_agent",
+        "sent_http_content_type",
     )  # fmt: skip
     assert set(plan.columns) == set(KEY_TYPES) - LOOKED_UP - {"referrer", "referrer_origin", "search_terms"}
     assert (plan.ipv4_prefix, plan.ipv6_prefix, plan.zone.key) == (16, 32, "Europe/Riga")

@@ -18,9 +18,9 @@ from logblur.formats import Field, Format, Kind
 from logblur.parse.parser import MAX_LINE_BYTES
 from logblur.parse.reference import RejectedError, Row, read, values_of
 from logblur.policy.plan import KEY_SIZE, Plan
-from logblur.protect.addresses import ADDRESS
+from logblur.protect.addresses import ADDRESS, ENCRYPTED
 from logblur.protect.buckets import bucketed
-from logblur.protect.lines import ENCRYPTED, Speakers, rounded
+from logblur.protect.lines import Speakers, rounded
 from logblur.protect.pseudonyms import field_mac
 from logblur.protect.spellings import Address, client, truncated
 

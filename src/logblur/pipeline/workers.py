@@ -210,7 +210,14 @@ class Workers:
         assert self._rules is not None
         self._rules.result()  # compiled once, by whoever was asked first
         named = batch.select([name for name in batch.schema.names if name in plan.fields])  # another plan's are not its
-        classified = classify(named, site=plan.site, memory=self._memory, pages=plan.pages, dimensions=plan.dimensions)
+        classified = classify(
+            named,
+            site=plan.site,
+            memory=self._memory,
+            pages=plan.pages,
+            dimensions=plan.dimensions,
+            follow_campaigns=plan.follows_campaigns,
+        )
         columns = sorted({name for table in plan.tables for name in table.by})
         return protect(classified, plan, token_key, columns=columns, templates=self._templates)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from logblur.periods import Period
 from logblur.policy.model import Policy
-from logblur.policy.plan import Client, Method, Plan, TablePlan
+from logblur.policy.plan import CAMPAIGN, Client, Method, Plan, TablePlan
 from logblur.policy.resolve import made_of
 from logblur.policy.rules import Fields
 from logblur.schema import FINDINGS, PARSED, Category, metadata_of
@@ -222,6 +222,8 @@ def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
         becomes = left_of(name, method, plan)
         if name == "path" and plan.query:
             becomes = f"path, variable parts replaced, with the parameters {', '.join(plan.query)}, their values swept"
+        if name == "path" and plan.follows_campaigns:
+            becomes += f"; a {CAMPAIGN} that names where the visit came from is told there instead"
     columns = tuple(column for column in plan.columns if name in made_of(column, plan.dimensions))
     return FieldExplained(name, method, becomes, columns, reason or "")
 

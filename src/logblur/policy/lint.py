@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from logblur.errors import PolicyError
 from logblur.policy.model import Policy, Table
 from logblur.policy.nearest import nearest
-from logblur.policy.plan import LARGEST_SHARE, Method, of_files
+from logblur.policy.plan import CAMPAIGN, LARGEST_SHARE, Method, of_files
 from logblur.policy.rules import AnyRule, Drop, Encrypted, Keep, Pseudonym, Template, Truncate
 from logblur.schema import KEY_TYPES, MEASURES, PARSED, UNIVERSES
 
@@ -27,6 +27,7 @@ _DROP: Final = Drop(method="drop")
 _PEOPLE: Final = frozenset({"visitor", "client", "remote_addr", "remote_user"})
 _TAKEN: Final = frozenset({*KEY_TYPES, *MEASURES, *PARSED.names, *_PEOPLE}) | {
     *("date", "universe", "people", "parts", "clients", "depth", "first", "own_domain", "file_kind", "searched"),
+    *(f"{CAMPAIGN}_{source}" for source in ("search_engine", "social_network", "ai_service")),
 }
 """Names of columns that mean something already, in a log, in a table, or on the way from one to the other."""
 

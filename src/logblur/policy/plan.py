@@ -27,6 +27,15 @@ KEY_SIZE: Final[Mapping[Method, int]] = {
 }
 """Bytes of the key of each method that takes one; all but a pseudonym, which has the day's, take an operator's."""
 
+CAMPAIGN: Final = "utm_source"
+"""The parameter in which a link says where it stands."""
+
+CONTENT_TYPE: Final = "sent_http_content_type"
+"""The field that says what kind of file was sent, whatever its path is called."""
+
+_BY_SOURCE: Final = frozenset({"search", "referral", "social", "ai_answers", "sites"})
+_SOURCES: Final = frozenset({"search_engine", "social_network", "ai_service"})
+
 Conditions = tuple[tuple[str, tuple[str, ...]], ...]
 """Fields, and for each the values that count; ``*`` in a value stands for any text."""
 
@@ -227,6 +236,13 @@ class Plan:
     pages: Pages = Pages()
     dimensions: tuple[Dimension, ...] = ()
     keys: Mapping[str, NamedKey] = field(default_factory=dict)
+
+    @property
+    def follows_campaigns(self) -> bool:
+        """Whether `CAMPAIGN` says where a visit came from: it may stay, and a table counts by that."""
+        return CAMPAIGN in self.query and any(
+            table.where in _BY_SOURCE or not _SOURCES.isdisjoint(table.by) for table in self.tables
+        )
 
     def of_restricted(self) -> Plan:
         """Return what restricted requests go through; this Plan where there are none."""

@@ -12,7 +12,18 @@ from zoneinfo import ZoneInfo
 from logblur.errors import PolicyError
 from logblur.policy.lint import lint, lint_overlaps
 from logblur.policy.model import Policy, Table
-from logblur.policy.plan import Client, Database, Dimension, Method, NamedKey, Pages, Plan, Signals, TablePlan
+from logblur.policy.plan import (
+    CONTENT_TYPE,
+    Client,
+    Database,
+    Dimension,
+    Method,
+    NamedKey,
+    Pages,
+    Plan,
+    Signals,
+    TablePlan,
+)
 from logblur.policy.rules import AnyRule, Encrypted, Pseudonym, Template, Truncate
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
@@ -82,7 +93,8 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
 
     Privacy:
         Deny by default: a field that the policy does not name is not even parsed, except the client's address
-        (thresholds count clients), what makes a visitor, and the time.
+        (thresholds count clients), what makes a visitor, the time, and, where a table counts pages or
+        downloads, the content type of what was sent.
     """
     lint(policy)
     rules = policy.fields.named()
@@ -104,12 +116,13 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
     ipv4_prefix, ipv6_prefix = _prefixes(rules)
     signals = _signals(policy, rules, dimensions) if policy.signals else None
     asked = ("query",) if _query(rules) else ()
+    typed = (CONTENT_TYPE,) if any("path" in TOLD_BY[table.where] for table in policy.tables) else ()
     said = policy.pages
     plan = Plan(
         name=policy.name,
         digest="",
         methods=methods,
-        fields=_parsed(methods, (policy.input.client_address.field, *policy.visitor.from_, *asked), signals),
+        fields=_parsed(methods, (policy.input.client_address.field, *policy.visitor.from_, *asked, *typed), signals),
         columns=_columns(methods, dimensions, databases),
         tables=tuple(
             TablePlan(t.name, t.where, t.by, t.measures, t.min_clients, t.max_client_share) for t in policy.tables

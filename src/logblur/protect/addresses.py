@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from logblur.errors import KeyMaterialError, UsageError
+from logblur.policy.plan import Method
 from logblur.protect import address_kernels
 from logblur.protect.pseudonyms import field_mac
 from logblur.schema import NONE
@@ -147,6 +149,16 @@ def networks(found: Addresses, *, ipv4_prefix: int, ipv6_prefix: int) -> pa.Arra
     out[v6] = codes + len(texts)
     texts += [f"{ipaddress.IPv6Address(h << 64 | x)}/{ipv6_prefix}" for h, x in pairs.tolist()]
     return pa.array(texts, pa.string()).take(pa.array(out))
+
+
+def address_texts(found: Addresses) -> list[str]:
+    """Return each address as text, IPv4 in its own form; ``(none)`` for what is no address."""
+    halves = zip(found.high.tolist(), found.low.tolist(), found.family.tolist(), strict=True)
+    return [
+        NONE if not family else str(ipaddress.IPv4Address(low & 0xFFFFFFFF))
+        if family == 4 else str(ipaddress.IPv6Address(high << 64 | low))
+        for high, low, family in halves
+    ]  # fmt: skip
 
 
 def truncated(found: Addresses, *, ipv4_prefix: int, ipv6_prefix: int) -> Addresses:
@@ -461,6 +473,16 @@ def cryptopan(column: pa.Array, key: bytes) -> pa.Array:
 def cryptopan_decrypt(column: pa.Array, key: bytes) -> pa.Array:
     """Return the addresses that `cryptopan` under this key made these of; costs the same."""
     return _cryptopan(column, key, inverse=True)
+
+
+ENCRYPTED: Final[Mapping[Method, Callable[[pa.Array, bytes], pa.Array]]] = {
+    "ipcrypt-deterministic": ipcrypt_deterministic,
+    "ipcrypt-pfx": ipcrypt_pfx,
+    "ipcrypt-nd": ipcrypt_nd,
+    "ipcrypt-ndx": ipcrypt_ndx,
+    "cryptopan": cryptopan,
+}
+"""How an address is encrypted: by its column and the operator's key."""
 
 
 def _pfx(column: pa.Array, key: bytes, *, inverse: bool) -> pa.Array:

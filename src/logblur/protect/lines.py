@@ -6,7 +6,7 @@ written so that a parser reads it again is not decided here (`filtering.printing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
 
@@ -16,19 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.errors import PolicyError
-from logblur.policy.plan import Method, Plan
+from logblur.policy.plan import Plan
 from logblur.protect.addresses import (
     ADDRESS,
+    ENCRYPTED,
     TWEAK_ND,
     TWEAK_NDX,
     Addresses,
     addresses_of,
     column_of,
-    cryptopan,
-    ipcrypt_deterministic,
-    ipcrypt_nd,
-    ipcrypt_ndx,
-    ipcrypt_pfx,
     pseudonym,
     truncated,
 )
@@ -49,15 +45,6 @@ Said = Callable[[Sequence[str | None]], list[str | None]]
 
 UNUSUAL_METHOD: Final = "UNUSUAL"
 """Stands for a method that no standard names: its text is the client's."""
-
-ENCRYPTED: Final[Mapping[Method, Callable[[pa.Array, bytes], pa.Array]]] = {
-    "ipcrypt-deterministic": ipcrypt_deterministic,
-    "ipcrypt-pfx": ipcrypt_pfx,
-    "ipcrypt-nd": ipcrypt_nd,
-    "ipcrypt-ndx": ipcrypt_ndx,
-    "cryptopan": cryptopan,
-}
-"""How an address is encrypted: by its column and the operator's key."""
 
 ADDRESS_METHODS: Final = frozenset({"drop", "keep", "truncate", "pseudonym", *ENCRYPTED})
 
