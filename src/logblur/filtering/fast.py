@@ -298,7 +298,7 @@ class Fast:
         return self._classes[0][status], self._classes[1][status]
 
     def _buckets(self, field: Field, nothing: bytes, rows: _Rows) -> Piece:
-        values, codes = np.unique(bucketed(rows.scalars[field.name][rows.keep]), return_inverse=True)
+        values, codes = np.unique(bucketed(rows.scalars[field.name]), return_inverse=True)
         printed = [printed_number(value, field, nothing) for value in values.tolist()]
         starts, ends = rows.place(
             np.frombuffer(b"".join(printed), np.uint8), np.cumsum([len(text) for text in printed], dtype=np.int64)
