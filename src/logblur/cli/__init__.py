@@ -5,6 +5,7 @@ One file a command. Command bodies import what they call, so that ``--help`` and
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -56,6 +57,8 @@ def process() -> NoReturn:
     All that it had to say is on disk by then: to take the interpreter apart would last half a second, and a signal
     meanwhile would print a traceback.
     """
+    # What is imported lives on: to look for garbage among it as often as usual takes a twentieth of a short run
+    gc.set_threshold(100_000, 20, 100)
     code = main()
     with suppress(OSError):
         sys.stderr.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
@@ -125,8 +125,7 @@ class Parser:
         latest_us: A later time is a reject (`Reason.FUTURE_TIME`); microseconds since 1970.
         max_line_bytes: A longer line is a reject.
         local: Where the clocks of times without a zone stand.
-        all_spans: Whether `find` is to tell where *every* field is; else only of those that yield a column or refuse a
-            line.
+        located: Columns whose fields `find` is to tell the place of, besides.
 
     Cost:
         One pass over each block and one over each column asked for; no Python object per line. Scratch of about
@@ -143,11 +142,11 @@ class Parser:
         latest_us: int,
         max_line_bytes: int = MAX_LINE_BYTES,
         local: tzinfo = UTC,
-        all_spans: bool = False,
+        located: Collection[str] = (),
     ) -> None:
         self.format = form
         self._wanted = frozenset(columns)
-        self._located = None if all_spans else self._wanted
+        self._located = self._wanted.union(located)
         self._latest_us, self._max_line, self._local = latest_us, max_line_bytes, local
         self.spans = Spans()
         self._finders: dict[Format, Delimited | Objects] = {}
@@ -360,27 +359,7 @@ class Parser:
         self, field: Field, data: Bytes, k: int, rows: int, keep: Any, names: Set[str]
     ) -> Iterable[tuple[str, Codes, Codes]]:
         """Yield the spans of each column of a text field, the k-th, that is wanted, in the lines last found."""
-        starts, ends = self.spans.starts[k][keep], self.spans.ends[k][keep]
-        if field.kind in {Kind.REQUEST, Kind.URL}:
-            parts = np.empty((2 * len(_PARTS), rows), np.int32)
-            if field.kind is Kind.REQUEST:
-                kernels.request_parts(data, starts, ends, rows, parts)
-            else:
-                kernels.url_parts(data, starts, ends, rows, parts)
-            for i, name in enumerate(_PARTS):
-                if name in names:
-                    yield name, parts[2 * i], parts[2 * i + 1]
-            return
-        if field.kind is Kind.ADDRESS:
-            spans = np.empty((2, rows), np.int32)
-            kernels.addresses(data, starts, ends, rows, field.layout == "port", spans)
-            starts, ends = spans
-        if field.name in names:
-            yield field.name, starts, ends
-        if field.name == "referer" and "referer_host" in names:
-            hosts = np.empty((2, rows), np.int32)
-            kernels.referrer_hosts(data, starts, ends, rows, hosts)
-            yield "referer_host", hosts[0], hosts[1]
+        return parts_of(field, data, self.spans.starts[k][keep], self.spans.ends[k][keep], rows, names)
 
     def _dictionary(self, name: str) -> pa.Array:
         """Return the values of a text column; codes of differently escaped ones are moved behind the others."""
@@ -446,6 +425,32 @@ def parse(
     for block in blocks:
         parser.feed(block)
     return parser.take()
+
+
+def parts_of(
+    field: Field, data: Bytes, starts: Codes, ends: Codes, rows: int, names: Set[str]
+) -> Iterable[tuple[str, Codes, Codes]]:
+    """Yield the spans of each column of a text field that is wanted; the field itself stands in these spans."""
+    if field.kind in {Kind.REQUEST, Kind.URL}:
+        parts = np.empty((2 * len(_PARTS), rows), np.int32)
+        if field.kind is Kind.REQUEST:
+            kernels.request_parts(data, starts, ends, rows, parts)
+        else:
+            kernels.url_parts(data, starts, ends, rows, parts)
+        for i, name in enumerate(_PARTS):
+            if name in names:
+                yield name, parts[2 * i], parts[2 * i + 1]
+        return
+    if field.kind is Kind.ADDRESS:
+        spans = np.empty((2, rows), np.int32)
+        kernels.addresses(data, starts, ends, rows, field.layout == "port", spans)
+        starts, ends = spans
+    if field.name in names:
+        yield field.name, starts, ends
+    if field.name == "referer" and "referer_host" in names:
+        hosts = np.empty((2, rows), np.int32)
+        kernels.referrer_hosts(data, starts, ends, rows, hosts)
+        yield "referer_host", hosts[0], hosts[1]
 
 
 def _numpy_type(name: str) -> npt.DTypeLike:

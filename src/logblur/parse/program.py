@@ -47,7 +47,6 @@ class Delimited:
         form: What lines look like.
         max_line: A longer line is a reject; bytes.
         wanted: Columns; the spans of a field that yields none of them, and refuses no line, are not written.
-            None: all are.
     """
 
     __slots__ = (
@@ -55,7 +54,7 @@ class Delimited:
         "_shortest", "_stops", "_widths", "fields",
     )  # fmt: skip
 
-    def __init__(self, form: Format, max_line: int, wanted: frozenset[str] | None = None) -> None:
+    def __init__(self, form: Format, max_line: int, wanted: frozenset[str]) -> None:
         literals = list(form.literals)
         if form.open_end and not literals[-1]:
             literals[-1] = b" "
@@ -73,9 +72,7 @@ class Delimited:
                 for f, x in zip(form.fields, literals[1:], strict=True)
             ]
         )
-        self._needed = np.array(
-            [wanted is None or f.kind in _REFUSING or not wanted.isdisjoint(f.columns) for f in form.fields]
-        )
+        self._needed = np.array([f.kind in _REFUSING or not wanted.isdisjoint(f.columns) for f in form.fields])
         self._required = len(form.fields) - form.optional if form.optional or form.open_end else len(form.fields) + 1
         self._open_end, self._max_line = form.open_end, max_line
         self._shortest = 1 + sum(map(len, literals[: self._required]))

@@ -76,20 +76,20 @@ def texts_of(
         Zero copies where every value is plain ASCII without an escape; else only the odd values are touched one by
         one, and the array is put together once.
     """
-    size = int(limits[count])
-    used = arena[:size]
-    lengths = np.diff(limits[: count + 1])
+    used = arena[limits[0] : limits[count]]
+    limits = limits[: count + 1] - limits[0]
+    lengths = np.diff(limits)
     odd = used >= 0x80
     for byte in _ODD[escape]:
         odd |= used == byte
     flagged = np.zeros(count, bool)
     if odd.any():
-        flagged[np.searchsorted(limits[1 : count + 1], np.flatnonzero(odd), side="right")] = True
+        flagged[np.searchsorted(limits[1:], np.flatnonzero(odd), side="right")] = True
     null = lengths == 0
-    null[lengths == 1] = arena[limits[:count][lengths == 1]] == 0x2D
+    null[lengths == 1] = used[limits[:-1][lengths == 1]] == 0x2D
     plain = (
         pa.LargeStringArray.from_buffers(
-            count, pa.py_buffer(limits[: count + 1]), pa.py_buffer(used), _bitmap(null) if null.any() else None
+            count, pa.py_buffer(limits), pa.py_buffer(used), _bitmap(null) if null.any() else None
         )
         if not flagged.any()
         else None
@@ -101,7 +101,7 @@ def texts_of(
         values.append(text_of(used[limits[k] : limits[k + 1]].tobytes(), escape))
     safe = np.where(used >= 0x80, np.uint8(0x3F), used)  # the flagged values are replaced below
     base = pa.LargeStringArray.from_buffers(
-        count, pa.py_buffer(limits[: count + 1]), pa.py_buffer(safe), _bitmap(null) if null.any() else None
+        count, pa.py_buffer(limits), pa.py_buffer(safe), _bitmap(null) if null.any() else None
     )
     import pyarrow.compute as pc
 
