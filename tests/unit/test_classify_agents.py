@@ -184,7 +184,7 @@ def test_what_no_rule_knows_has_no_name(text: str, agent: str) -> None:
     ("text", "kind"),
     [
         ("Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Unheard-User/1.0)", "ai-assistant"),
-        (f"{_CHROME} (compatible; UnheardAIBot/2.1)", "ai-crawler"),
+        (f"{_CHROME} (compatible; Unheard AI-Crawler/2.1)", "ai-crawler"),
         (f"{_CHROME} (compatible; Unheard/2.1)", "other"),
         (f"{_CHROME} Unheard/1.0 (https://unheard.example/why)", "other"),
         (f"{_CHROME} UnheardInspector/1.0", "other"),
