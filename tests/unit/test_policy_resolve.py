@@ -13,16 +13,19 @@ from logblur.errors import PolicyError
 from logblur.policy import load_policy
 from logblur.policy.load import builtin_text, validate
 from logblur.policy.model import Policy
-from logblur.policy.plan import Plan
+from logblur.policy.plan import KEY_SIZE, Plan
 from logblur.policy.resolve import TOLD_BY, YIELDS, resolve
 from logblur.policy.rules import Fields, rules_of
 from logblur.schema import KEY_TYPES, PARSED, UNIVERSES
 
-HEAD = {"version": 1, "name": "test", "purpose": "test", "legal_basis": "public-task", "retention": "1 day"}
+HEAD: dict[str, object] = {
+    "version": 1, "name": "test", "purpose": "test", "legal_basis": "public-task", "retention": "1 day",
+}  # fmt: skip
 RULES = {
     "truncate": {"method": "truncate", "ipv4_prefix": 16, "ipv6_prefix": 32},
     "keep": {"method": "keep", "reason": "test"},
-}
+} | {method: {"method": method, "key": method.replace("-", "_")} for method in KEY_SIZE if method != "pseudonym"}
+HEAD["keys"] = {method.replace("-", "_"): {"env": f"KEY_{n}"} for n, method in enumerate(KEY_SIZE)}
 LOOKED_UP = {"country", "asn"}  # they take a database
 
 

@@ -17,13 +17,14 @@ import pyarrow as pa
 
 from logblur.filtering.keys import Keyring
 from logblur.filtering.layout import layout_of
-from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, fitted, part_of_url, printed_time
+from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, fitted, part_of_url, printed_number, printed_time
 from logblur.formats import Escape, Field, Format, Kind
 from logblur.jit import Bytes, Codes, Ints, grown
 from logblur.parse.parser import Found, Parser, Texts
-from logblur.policy.plan import Plan
+from logblur.policy.plan import KEY_SIZE, Plan
 from logblur.protect import printing_kernels as kernels
 from logblur.protect.addresses import Addresses, spelled_spans
+from logblur.protect.buckets import bucketed
 from logblur.protect.clients import clients
 from logblur.protect.door import local_times
 from logblur.protect.lines import Speakers, protected_addresses, protected_text, rounded
@@ -208,6 +209,8 @@ class Fast:
             return [self._address(k, field, literal, rows)]
         if field.kind is Kind.STATUS and method == "class":
             return [self._class(field, nothing, rows)]
+        if method == "bucket":
+            return [self._buckets(field, nothing, rows)]
         if method == "pseudonym":
             return [self._pseudonyms(k, field, rows)]
         said = self._speakers.of(field.name)
@@ -278,11 +281,12 @@ class Fast:
         return self._column(k, field, name, printer).pieces(rows.data, *spans, rows.rows, rows.size)
 
     def _times(self, field: Field, method: str, rows: _Rows) -> Piece:
-        """The start of the hour or day, once for each quarter of an hour: zones change at such."""
-        quarters, codes = np.unique(rows.times // _QUARTER_US, return_inverse=True)
+        """The start of the second, minute, hour or day, once for each; zones change at quarters of an hour."""
+        step = {"second": 1_000_000, "minute": 60_000_000}.get(method, _QUARTER_US)
+        steps, codes = np.unique(rows.times // step, return_inverse=True)
         printed = []
-        for quarter in quarters.tolist():
-            local = (_EPOCH + timedelta(microseconds=quarter * _QUARTER_US)).astimezone(self._plan.zone)
+        for begin in (steps * step).tolist():
+            local = (_EPOCH + timedelta(microseconds=begin)).astimezone(self._plan.zone)
             printed.append(printed_time(rounded(local, method), field.layout, self._plan.log_zone))
         texts = np.frombuffer(b"".join(printed), np.uint8)
         ends = np.cumsum([len(text) for text in printed], dtype=np.int64)
@@ -295,6 +299,14 @@ class Fast:
         status = rows.scalars[field.name][rows.keep]
         return self._classes[0][status], self._classes[1][status]
 
+    def _buckets(self, field: Field, nothing: bytes, rows: _Rows) -> Piece:
+        values, codes = np.unique(bucketed(rows.scalars[field.name][rows.keep]), return_inverse=True)
+        printed = [printed_number(value, field, nothing) for value in values.tolist()]
+        starts, ends = rows.place(
+            np.frombuffer(b"".join(printed), np.uint8), np.cumsum([len(text) for text in printed], dtype=np.int64)
+        )
+        return starts[codes], ends[codes]
+
     def _address(self, k: int, field: Field, literal: bytes, rows: _Rows) -> Piece:
         method = self._speakers.method("remote_addr")
         if method == "drop":
@@ -303,7 +315,8 @@ class Fast:
         if method == "keep" and self._plan.client.field == "remote_addr":
             return self._kept(k, b"-", rows)
         days = local_times(rows.times, self._plan.zone)
-        keys = [self._keys.of_day(day) for day in days.dates] if method == "pseudonym" else []
+        keyed = method in KEY_SIZE
+        keys = [self._keys.of(self._plan, "remote_addr", day) for day in days.dates] if keyed else []
         made = protected_addresses(found, self._plan, days.numbers, keys)
         if isinstance(made, pa.Array):
             return rows.place(*_hexadecimal(made))
@@ -336,7 +349,7 @@ class Fast:
         texts, codes = Texts(field.escape), np.empty(rows.rows, np.int32)
         texts.codes(rows.data, starts, ends, rows.rows, rows.size, codes)
         days = local_times(rows.times, self._plan.zone)
-        keys = [self._keys.of_day(day) for day in days.dates]
+        keys = [self._keys.of(self._plan, field.name, day) for day in days.dates]
         numbers, printed = protected_text(texts.array().to_pylist(), codes, days.numbers, keys, field=field.name)
         said = [text.encode() for text in printed]
         first, last = rows.place(

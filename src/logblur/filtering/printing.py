@@ -6,8 +6,8 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
-from logblur.formats import UNITS, Escape, Field
-from logblur.formats.printing import escaped
+from logblur.formats import UNITS, Escape, Field, Kind
+from logblur.formats.printing import escaped, number
 from logblur.formats.times import ANY
 
 NOTHING: Final = b"-"
@@ -57,6 +57,16 @@ def part_of_url(text: str | None, name: str, field: Field, literal: bytes) -> by
     if name == "host":
         return b"" if printed == NOTHING else b"http://" + printed
     return b"/-" if name == "path" and text and printed == NOTHING else printed
+
+
+def printed_number(value: int, field: Field, nothing: bytes) -> bytes:
+    """Return a size, or a duration in microseconds, as a field of this kind says it; below 0 is none."""
+    if value < 0:
+        return nothing
+    if field.kind is not Kind.DURATION:
+        return b"%d" % value
+    text = number(value, UNITS[field.layout])
+    return (text.rstrip("0").rstrip(".") if "." in text else text).encode()
 
 
 def printed_time(time: datetime, layout: str, zone: tzinfo) -> bytes:

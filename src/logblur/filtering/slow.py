@@ -8,19 +8,24 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, Final
 
+import numpy as np
+import pyarrow as pa
+
 from logblur.filtering.keys import Keyring
 from logblur.filtering.layout import Layout, layout_of
-from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, fitted, part_of_url, printed_time
+from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, fitted, part_of_url, printed_number, printed_time
 from logblur.formats import Field, Format, Kind
 from logblur.parse.parser import MAX_LINE_BYTES
 from logblur.parse.reference import RejectedError, Row, read, values_of
-from logblur.policy.plan import Plan
+from logblur.policy.plan import KEY_SIZE, Plan
+from logblur.protect.addresses import ADDRESS, ENCRYPTED
+from logblur.protect.buckets import bucketed
 from logblur.protect.lines import Speakers, rounded
 from logblur.protect.pseudonyms import field_mac
 from logblur.protect.spellings import Address, client, truncated
 
-SLOWLY: Final = frozenset({"drop", "keep", "truncate", "pseudonym"})
-"""Methods for addresses that it knows; for others lines wait for the kernels."""
+SLOWLY: Final = frozenset({"drop", "keep", "truncate", "pseudonym", "ipcrypt-deterministic", "ipcrypt-ndx"})
+"""Methods for addresses that it knows without kernels; for others lines wait for those."""
 
 _SOCKET: Final = "unix:"
 
@@ -70,6 +75,9 @@ class Slow:
         value = values[field.name]
         if field.kind is Kind.STATUS and method == "class":
             return b"%d00" % (value // 100) if value else nothing
+        if method == "bucket":
+            none = -1 if values[field.name] is None else values[field.name]
+            return printed_number(int(bucketed(np.array([none], np.int64))[0]), field, nothing)
         if method == "pseudonym":
             return self._mac(field.name, None if value is None else value.encode(), values)
         said = self._speakers.of(field.name)
@@ -92,15 +100,20 @@ class Slow:
         return b" ".join((parts["method"], target, parts["protocol"])) if request else target
 
     def _address(self, field: Field, raw: bytes, literal: bytes, nothing: bytes, values: dict[str, Any]) -> bytes:
-        method = self._speakers.method("remote_addr")
+        method = self._plan.methods.get("remote_addr", "drop")
         if method == "keep" and self._plan.client.field == "remote_addr":
             return raw or nothing
         found = None if method == "drop" else self._client(values)
         if found is None:
             return b"-"
-        if method == "pseudonym":
+        if method in KEY_SIZE:
             value = found if found.version == 6 else IPv6Address(0xFFFF << 32 | int(found))
-            return self._mac("remote_addr", value.packed, values)
+            if method == "pseudonym":
+                return self._mac("remote_addr", value.packed, values)
+            encrypt = ENCRYPTED[method](pa.array([value.packed], pa.binary(16)), self._key("remote_addr", values))[0]
+            if len(made := encrypt.as_py()) > ADDRESS:
+                return made.hex().encode()  # type: ignore[no-any-return]
+            found = IPv6Address(made).ipv4_mapped or IPv6Address(made)
         if method == "truncate":
             found = truncated(found, ipv4_prefix=self._plan.ipv4_prefix, ipv6_prefix=self._plan.ipv6_prefix)
         if isinstance(found, IPv4Address):
@@ -122,5 +135,7 @@ class Slow:
     def _mac(self, field: str, value: bytes | None, values: dict[str, Any]) -> bytes:
         if value is None:
             return b"-"
-        key = self._keys.of_day(values["time"].astimezone(self._plan.zone).date())
-        return field_mac(key, field=field)(value)[:16].hex().encode()
+        return field_mac(self._key(field, values), field=field)(value)[:16].hex().encode()
+
+    def _key(self, field: str, values: dict[str, Any]) -> bytes:
+        return self._keys.of(self._plan, field, values["time"].astimezone(self._plan.zone).date())

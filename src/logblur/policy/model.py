@@ -22,6 +22,7 @@ from logblur.formats.json import read_mapping
 from logblur.periods import Period
 from logblur.policy.identifiers import Identifiers
 from logblur.policy.meaning import Dimension, Pages
+from logblur.policy.operator import Keys
 from logblur.policy.plan import LARGEST_SHARE
 from logblur.policy.rules import Fields, LegalBasis, Line, Model, Name, Names, Rule, Text, distinct, line
 
@@ -249,6 +250,7 @@ class Policy(Model):
     controller: Controller = Controller()
     balancing: Balancing = Balancing()
     input: Input = Input()
+    keys: Keys = Field(default_factory=dict)
     fields: Fields
     identifiers: Identifiers = Field(default_factory=dict)
     visitor: Visitor = Visitor()

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -21,14 +22,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.periods import Period
-from logblur.policy.plan import CAMPAIGN, Plan
+from logblur.policy.plan import CAMPAIGN, Method, Plan
 from logblur.policy.rules import rules_of
 from logblur.protect import kernels
-from logblur.protect.addresses import Addresses, buffers_of, networks
+from logblur.protect.addresses import (
+    ENCRYPTED,
+    Addresses,
+    address_texts,
+    addresses_of,
+    buffers_of,
+    column_of,
+    networks,
+)
+from logblur.protect.buckets import bucketed
 from logblur.protect.clients import clients
 from logblur.protect.detect import without_addresses
 from logblur.protect.geo import located
 from logblur.protect.hosts import sites
+from logblur.protect.named import Secrets
 from logblur.protect.pages import written
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
@@ -45,10 +56,17 @@ _QUARTER: Final = 900
 _EPOCH: Final = date(1970, 1, 1)
 
 
+NUMBERS: Final = frozenset({"bytes_received", "duration"})
+"""Fields of records that are numbers."""
+
+
 def record_columns(plan: Plan) -> tuple[str, ...]:
-    """Return the fields that a plan lets out line by line, as a pseudonym or, with a reason, as they are."""
-    said = [name for name, method in plan.methods.items() if method in {"pseudonym", "keep"}]
-    return tuple(name for name in said if "pseudonym" in rules_of(name))
+    """Return the fields that a plan lets out line by line: replaced under a key, coarse, or, with a reason, kept."""
+    methods = plan.methods
+    said = [name for name, method in methods.items() if method in {"pseudonym", "keep", *ENCRYPTED}]
+    numbers = [name for name in PARSED.names if name in NUMBERS and methods.get(name, "drop") != "drop"]
+    time = ["time"] if methods.get("time") in {"second", "minute", "keep"} else []
+    return (*time, *(name for name in said if "pseudonym" in rules_of(name)), *numbers)
 
 
 _STATUS: Final[Mapping[str, Callable[[int], str]]] = {
@@ -86,13 +104,20 @@ class _Rows:
     keys: list[bytes]
     restricted: npt.NDArray[np.bool_] | None
     by_campaign: npt.NDArray[np.bool_] | None
+    secrets: Secrets
 
     def has(self, name: str) -> bool:
         return name in self.batch.schema.names
 
 
 def protect(
-    batch: pa.RecordBatch, plan: Plan, token_keys: TokenKeys, *, columns: Collection[str], templates: Templates
+    batch: pa.RecordBatch,
+    plan: Plan,
+    token_keys: TokenKeys,
+    *,
+    columns: Collection[str],
+    templates: Templates,
+    secrets: Secrets = MappingProxyType({}),
 ) -> Protected:
     """Return the rows of a classified batch as the Plan lets them be seen.
 
@@ -102,6 +127,7 @@ def protect(
         token_keys: The day's key for tokens; asked once per distinct day.
         columns: The columns wanted, of the Plan's ``columns`` and, for records, of `record_columns`.
         templates: Those made before.
+        secrets: The operator's keys that the columns wanted take, by name.
 
     Privacy:
         Nothing of a field leaves but what a named column yields, and two 64-bit tokens under the day's key: made
@@ -120,7 +146,7 @@ def protect(
     addresses = None if client is None else client.addresses
     marked = restricted(texts, plan.signals, batch.num_rows) if plan.signals else None
     by_campaign = _by_campaign(coded, plan, marked) if plan.follows_campaigns else None
-    rows = _Rows(batch, plan, templates, coded, addresses, times, keys, marked, by_campaign)
+    rows = _Rows(batch, plan, templates, coded, addresses, times, keys, marked, by_campaign, secrets)
     visitors, counted = _tokens(rows)
     if plan.signals is not None and not plan.signals.visitors:
         visitors[marked] = NOBODY
@@ -293,7 +319,27 @@ def _status(rows: _Rows) -> npt.NDArray[np.int16]:
 def _bytes(rows: _Rows) -> pa.Array:
     if not rows.has("bytes_sent"):
         return pa.array(np.zeros(rows.batch.num_rows, np.int64))
-    return pa.array(np.asarray(rows.batch.column("bytes_sent").fill_null(0)))
+    return pa.array(np.maximum(_numbers("bytes_sent", rows), 0))
+
+
+def _numbers(name: str, rows: _Rows) -> npt.NDArray[np.int64]:
+    """Return a number of each row as the Plan lets it be seen; -1 where there is none, or it is dropped."""
+    raw = np.asarray(rows.batch.column(name).fill_null(-1))
+    always = _coarse(raw, rows.plan.methods.get(name, "drop"))
+    if rows.restricted is None:
+        return always
+    return np.where(rows.restricted, _coarse(raw, rows.plan.of_restricted().methods.get(name, "drop")), always)
+
+
+def _coarse(values: npt.NDArray[np.int64], method: str) -> npt.NDArray[np.int64]:
+    return bucketed(values) if method == "bucket" else values if method == "keep" else np.full_like(values, -1)
+
+
+def _times(rows: _Rows) -> pa.Array:
+    """Return the time of each row in the policy's zone, at the start of the second or minute that it is in."""
+    step = {"second": 1_000_000, "minute": 60_000_000}.get(rows.plan.methods["time"], 1)
+    times = np.asarray(rows.batch.column("time").cast(pa.int64()))
+    return pa.array(times // step * step, pa.timestamp("us", rows.plan.zone.key))
 
 
 def _column(name: str, rows: _Rows) -> pa.Array:
@@ -302,6 +348,13 @@ def _column(name: str, rows: _Rows) -> pa.Array:
         raise ValueError("the Plan yields no such column")
     if name == "hour":
         return pa.array(rows.times.hours)
+    if name == "time":
+        return _times(rows)
+    if name in NUMBERS:
+        if not rows.has(name):
+            return pa.nulls(rows.batch.num_rows, pa.int64())
+        numbers = _numbers(name, rows)
+        return pa.array(numbers, mask=numbers < 0)
     always = _values(name, rows, rows.plan)
     if rows.restricted is None or not rows.restricted.any():
         return _rebuilt(always)
@@ -387,13 +440,28 @@ def _identifier(name: str, rows: _Rows, plan: Plan) -> _Coded:
         texts = column.values if name == "remote_addr" else without_addresses(column.values)
         kept = [NONE if v is None else re.sub(r"^\(", "%28", v) for v in texts.to_pylist()]
         return _Coded(column.codes, pa.array(kept, pa.string()), column.spare)
+    days, keys = rows.times.numbers, rows.keys
+    if name in plan.keys:
+        days, keys = np.zeros_like(days), [rows.secrets[plan.keys[name].name]]
+    if (method := plan.methods[name]) in ENCRYPTED:
+        return _encrypted(rows.addresses, column.codes, method, keys[0]) if rows.addresses else _constant(NONE, rows)
     if name == "remote_addr" and rows.addresses is not None:
         found = rows.addresses
         halves = zip(found.high.tolist(), found.low.tolist(), found.family.tolist(), strict=True)
         values = [(h << 64 | x).to_bytes(16, "big") if family else None for h, x, family in halves]
     else:
         values = [None if v is None else v.encode() for v in column.values.to_pylist()]
-    return _Coded(*pseudonyms(values, column.codes, rows.times.numbers, rows.keys, field=name))
+    return _Coded(*pseudonyms(values, column.codes, days, keys, field=name))
+
+
+def _encrypted(found: Addresses, codes: npt.NDArray[np.signedinteger], method: Method, key: bytes) -> _Coded:
+    """Return each row's address encrypted: an address again, or the hex digits of what is longer."""
+    encrypt, addresses = ENCRYPTED[method], column_of(found)
+    if method not in {"ipcrypt-nd", "ipcrypt-ndx"}:
+        return _Coded(codes, pa.array(address_texts(addresses_of(encrypt(addresses, key))), pa.string()), spare=True)
+    made = encrypt(addresses.take(pa.array(codes)), key).to_pylist()  # each row with a tweak of its own
+    texts = [NONE if value is None else value.hex() for value in made]
+    return _Coded(np.arange(len(texts)), pa.array(texts, pa.string()))
 
 
 def _constant(text: str, rows: _Rows) -> _Coded:
