@@ -2,7 +2,7 @@
 
 Four sets of rules, each matched as a whole in one linear-time pass (Rust regular expressions behind a prefilter):
 browsers and systems of ua-parser, devices of our own, and programs. The set of programs is our table `bots.toml`, then
-the patterns of crawler-user-agents, then what ua-parser calls a spider, then words that only programs use; the first
+the patterns of crawler-user-agents, then words that only programs use, then what ua-parser calls a spider; the first
 rule that fits decides, so one look gives name and class.
 
 Nothing that a client wrote is passed on: names are those that the rules spell, versions are short numbers.
@@ -194,11 +194,11 @@ def _programs(devices: Iterable[Any]) -> Iterator[tuple[str, Literal["i"] | None
     for entry in CRAWLER_USER_AGENTS_DATA:
         kinds = (_CLASS_OF_TAG.get(tag, "other") for tag in entry.get("tags", ()))
         yield entry["pattern"], None, name_of(entry["pattern"]), next(kinds, "other"), None
+    for kind, flag, pattern in _PROGRAM:
+        yield pattern, flag, NONE, kind, None
     for rule in devices:
         if rule.family == "Spider":
             yield rule.regex, rule.regex_flag, NONE, "other", None
-    for kind, flag, pattern in _PROGRAM:
-        yield pattern, flag, NONE, kind, None
 
 
 class Rules(NamedTuple):
