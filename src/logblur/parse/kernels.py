@@ -31,7 +31,7 @@ DIRECTIVE, SHORT = 254, 255
 BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED, LISTED, MAY_END = 1, 2, 4, 8, 16, 32
 LITERAL, LENGTH, STOP, MODE, LEAD = range(5)
 """Columns of the token program, see `find_fields`."""
-BATCH = 256
+BATCH = 128
 """Lines whose fields are found together: they and their spans stay in the nearest caches."""
 AHEAD, FEW = 16, 1024
 """Rows whose text is asked for ahead; distinct texts that stay in the nearest caches by themselves."""
