@@ -49,6 +49,9 @@ _LOOKED_AT: Final = 16
 _PIECE: Final = 4 << 10
 """Bytes in which one of them is looked for."""
 
+_LOOKED_FOR: Final = 64 << 10
+"""Bytes in which the first line of a block is looked for first."""
+
 _TRIED: Final = 100
 """How many of those lines are looked at."""
 
@@ -221,6 +224,9 @@ class Parser:
         """Add the lines of a block. Never raises, whatever the bytes."""
         if not self.format.follows_fields:
             self._feed(block, self.format)
+            return
+        if not kernels.has_directives(block.data, block.size):
+            self._feed(block, w3c.in_force(self.format, block.directives, _first_line(block)))
             return
         data = block.data[: block.size].tobytes()
         for begin, end, directives in w3c.runs(data, block.directives):
@@ -480,6 +486,12 @@ def parts_of(
 def _numpy_type(name: str) -> npt.DTypeLike:
     kind = column(name).type
     return np.int32 if kind == TEXT else np.int64 if name == "time" else kind.to_pandas_dtype()
+
+
+def _first_line(block: Block) -> bytes:
+    """Return the start of a block, with a line that is not blank in it if there is one."""
+    some = block.data[: min(block.size, _LOOKED_FOR)].tobytes()
+    return some if b"\n" in some.lstrip(b"\r\n") else block.data[: block.size].tobytes()
 
 
 def _gathered(block: Block, begins: Ints) -> tuple[Bytes, Ints]:

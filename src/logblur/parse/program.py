@@ -75,6 +75,12 @@ class Delimited:
         for k, (field, literal) in enumerate(zip(form.fields, literals[1:], strict=True), 1):
             mode = _mode(field, literal) | (kernels.MAY_END if k >= required else 0)
             passed = lead(field.layout, literal[:1]) if field.kind is Kind.TIME and literal else 0
+            guarded = mode & kernels.BACKSLASH_GUARDS
+            if (
+                mode & kernels.LISTED or passed or not 0 < len(literal) <= 8 - guarded
+                or (guarded and k == 1 and not literals[0])  # no byte stands before it
+            ):  # fmt: skip
+                mode |= kernels.HARD
             rows.append([limits[k], len(literal), (literal or b"\n")[0], mode, passed])
         self._pool: Bytes = np.frombuffer(b"".join(literals) + bytes(PAD), np.uint8)
         self._tokens: Ints = np.array(rows)
