@@ -149,6 +149,11 @@ class _Job:
         )
 
     def _filter(self, form: Format) -> Filter:
+        if form.wrapping:
+            raise FormatError(
+                f"{form.name}: lines within JSON cannot be written back as they came; take them out first, or treat "
+                "the log as free text (--format text)"
+            )
         made = Filter(form, self._plan, self._keys, rejects=self._rejects, latest_us=_NO_LATEST)
         self._filters.append(made)
         self._formats.append(form.name)

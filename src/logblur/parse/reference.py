@@ -15,6 +15,7 @@ from typing import Any
 
 from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
 from logblur.formats.times import ANY, lead
+from logblur.formats.wrapping import unwrapped
 from logblur.parse.json_reference import NoJsonError, has, read_object, value_of
 from logblur.parse.text import text_of
 from logblur.schema import Block, Reason
@@ -62,11 +63,12 @@ def parse(
     found = Reference([], [], 0)
     directives = 0
     for part, begin, told in _parts(blocks, form):
-        left: dict[int, tuple[bytes, Reason]] = {}
+        left: dict[tuple[int, int], tuple[bytes, Reason]] = {}
         at = begin
-        for line in part.split(b"\n")[:-1]:
-            left[at] = line, Reason.TOO_LONG
-            at += len(line) + 1
+        for whole in part.split(b"\n")[:-1]:
+            for number, line in enumerate(_lines(whole, form)):
+                left[at, number] = line, Reason.TOO_LONG
+            at += len(whole) + 1
         for tried in (told, *told.alternatives):  # rows of an alternative come behind those of what it stands in for
             for offset, (line, reason) in list(left.items()):
                 try:
@@ -85,8 +87,13 @@ def parse(
                     directives += 1
                 else:
                     found.rows.append({name: row.get(name) for name in columns})
-        found.rejects.extend((offset, reason) for offset, (_, reason) in left.items())
+        found.rejects.extend((offset, reason) for (offset, _), (_, reason) in left.items())
     return Reference(found.rows, found.rejects, directives)
+
+
+def _lines(whole: bytes, form: Format) -> list[bytes]:
+    """Return the lines that stand within one of the log's."""
+    return unwrapped(whole + b"\n", form)[0].split(b"\n")[:-1] if form.wrapping else [whole]
 
 
 def _parts(blocks: Iterable[Block], form: Format) -> Iterable[tuple[bytes, int, Format]]:
