@@ -13,7 +13,7 @@ import numpy as np
 
 from logblur.formats import CLF
 from logblur.formats.times import program
-from logblur.jit import inline, kernel
+from logblur.jit import inline, lean_kernel
 from logblur.jit.intrinsics import WIDE, U, first_bit, fold_multiply, match_mask, same_bytes, word
 from logblur.parse.kernels import (
     BACKSLASH,
@@ -29,6 +29,7 @@ from logblur.parse.kernels import (
     PLUS,
     QUOTE,
     RIGHT_BRACKET,
+    SLASH,
     SPACE,
     TRAILING,
     UNCLOSED,
@@ -86,16 +87,18 @@ def child_of(buffer, start, n, node, slots, edges, heads, pool):
     return np.int64(NOWHERE)
 
 
-@kernel
-def find_values(buffer, rows, slots, edges, heads, pool, below, leaf, marker, lines, line_ends, reasons, starts, ends):
+@lean_kernel
+def find_values(
+    buffer, rows, slots, edges, heads, pool, below, leaf, marker, stack, lines, line_ends, reasons, starts, ends
+):
     """Spans of the values of each line that fits.
 
     The keys: a table of edges between nodes (`child_of`); values ``below[node, 0]`` to ``below[node, 1]`` lie under a
     node, and ``leaf[node]`` says whether it is itself one. A line that leads to no ``marker`` (a node, or `NOWHERE`) is
-    a directive. Lines are those of `kernels.find_lines`; writes uint32 ``starts``, ``ends`` (values, rows; empty where
-    there is none) and the ``reasons`` of lines that do not fit, whose spans lie within them and mean nothing.
+    a directive. ``stack`` is room for `MAX_DEPTH` nodes and one. Lines are those of `kernels.find_lines`; writes uint32
+    ``starts``, ``ends`` (values, rows; empty where there is none) and the ``reasons`` of lines that do not fit, whose
+    spans lie within them and mean nothing.
     """
-    stack = np.empty(MAX_DEPTH + 1, np.int64)
     for row in range(rows):
         stop, reason = np.int64(line_ends[row]), np.int64(reasons[row])
         at = find(buffer, np.int64(lines[row]), OPEN_OBJECT, stop)  # a carrier's prefix may come before it
@@ -179,10 +182,12 @@ def find_values(buffer, rows, slots, edges, heads, pool, below, leaf, marker, li
         reasons[row] = reason if reason or marked else DIRECTIVE
 
 
-COMMON, DATE, ZONELESS, ZONED = (np.array(program(x)) for x in (CLF, "%Y-%m-%d", "%H:%M:%S%f", "%H:%M:%S%f%z"))
+COMMON, DATE, SLASHED, ZONELESS, ZONED = (
+    np.array(program(x)) for x in (CLF, "%Y-%m-%d", "%Y/%m/%d", "%H:%M:%S%f", "%H:%M:%S%f%z")
+)
 
 
-@kernel
+@lean_kernel
 def any_times(buffer, starts, ends, rows, times, zoneless, reasons):
     """Microseconds since 1970 of times in any of the layouts of `formats.times.ANY`; whether they lack a zone."""
     for row in range(rows):
@@ -198,12 +203,12 @@ def any_times(buffer, starts, ends, rows, times, zoneless, reasons):
             digits += 1
         n = digits - at
         c = buffer[digits] if digits < end else NEWLINE
-        if n == 4 and c == DASH and end - at > 11:
+        if n == 4 and (c == DASH or c == SLASH) and end - at > 11:
             clock = at + 11
             zone = clock
             while zone < end and not (buffer[zone] == LETTER_Z or buffer[zone] == PLUS or buffer[zone] == DASH):
                 zone += 1
-            date = time_of(buffer, at, at + 10, DATE)
+            date = time_of(buffer, at, at + 10, DATE if c == DASH else SLASHED)
             if date != NO_TIME and (buffer[at + 10] == LETTER_T or buffer[at + 10] == SPACE):
                 if zone == end:
                     time, zoneless[row] = time_of(buffer, clock, end, ZONELESS), True

@@ -25,7 +25,7 @@ class Objects:
 
     __slots__ = (
         "_below", "_candidates", "_edges", "_ends", "_heads", "_leaf", "_marker", "_max_line", "_pool", "_slots",
-        "_starts",
+        "_stack", "_starts",
     )  # fmt: skip
 
     def __init__(self, form: Format, max_line: int) -> None:
@@ -51,6 +51,7 @@ class Objects:
             while self._slots[at] >= 0:
                 at = (at + 1) & (len(self._slots) - 1)
             self._slots[at] = k
+        self._stack: Ints = np.empty(json_kernels.MAX_DEPTH + 1, np.int64)
         self._max_line = max_line
         self._starts: Places = np.empty((len(values), 0), np.uint32)
         self._ends: Places = self._starts
@@ -63,7 +64,7 @@ class Objects:
             self._starts, self._ends = np.empty((2, len(self._starts), rows + rows // 4), np.uint32)
         json_kernels.find_values(
             data, rows, self._slots, self._edges, self._heads, self._pool, self._below, self._leaf, self._marker,
-            spans.lines, spans.line_ends, spans.reasons, self._starts, self._ends,
+            self._stack, spans.lines, spans.line_ends, spans.reasons, self._starts, self._ends,
         )  # fmt: skip
         for field, (first, *others) in enumerate(self._candidates):
             starts, ends = self._starts[first, :rows], self._ends[first, :rows]

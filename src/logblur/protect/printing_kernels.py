@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from logblur.jit import inline, kernel
+from logblur.jit import inline, lean_kernel
 from logblur.jit.intrinsics import LANES, U, move
 
 DOT, COLON, ZERO, DASH, NEWLINE, OPEN, CLOSE = (np.uint8(c) for c in b".:0-\n[]")
@@ -37,7 +37,7 @@ def group(high, low, k):
     return np.int64(half >> U(16 * (3 - k % 4)) & U(0xFFFF))
 
 
-@kernel
+@lean_kernel
 def print_addresses(high, low, family, ipv6, out, ends):
     """Write the text of each address (RFC 5952), ``-`` for none, one behind the other; ``ends`` is where each ends."""
     at = 0
@@ -86,7 +86,7 @@ def put(out, at, data, start, end):
     return at + end - start
 
 
-@kernel
+@lean_kernel
 def splice(block, store, fresh, pool, limits, starts, ends, out, line_ends):
     """Put each row together: literal, piece, literal, piece …, a last literal, a newline; return the bytes written.
 
