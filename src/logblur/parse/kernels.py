@@ -138,6 +138,13 @@ def find_lines(buffer, size, max_line, lines, at, line_ends, reasons):
 
 
 @lean_kernel
+def ends_of(buffer, begins, size, ends):
+    """Where the lines end that begin there, behind their newlines."""
+    for k in range(len(begins)):
+        ends[k] = find(buffer, begins[k], NEWLINE, size) + 1
+
+
+@lean_kernel
 def has_directives(buffer, size):
     """Whether any of the lines begins with a number sign."""
     for position in range(0, size, WIDE):

@@ -516,16 +516,20 @@ def _begins(lines: bytes) -> Ints:
 def _gathered(block: Block, begins: Ints) -> tuple[Bytes, Ints]:
     """Return copies of the lines that begin there, padded, and where each begins in them and the last one ends."""
     data = block.data[: block.size].data
-    newlines = np.flatnonzero(block.data[: block.size] == 10)
-    ends = newlines[np.searchsorted(newlines, begins)] + 1
+    ends = np.empty(len(begins), np.int64)
+    kernels.ends_of(block.data, begins, block.size, ends)
     lines = b"".join([data[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)])
     return np.frombuffer(bytearray(lines + b"\n" * PAD), np.uint8), np.cumsum([0, *(ends - begins).tolist()])
 
 
 def _utc(times: Ints, zone: tzinfo) -> Ints:
     """Return the UTC of clocks in a zone; of an hour that comes twice, the first."""
-    quarter = 900_000_000
-    quarters, which = np.unique(times // quarter, return_inverse=True)
+    if not len(times):
+        return times
+    quarters = times // 900_000_000
+    begins = np.flatnonzero(np.append(True, quarters[1:] != quarters[:-1]))  # most lines are of the quarter before
+    quarters, which = np.unique(quarters[begins], return_inverse=True)
+    which = which.repeat(np.diff(begins, append=len(times)))
     shifts = np.zeros(len(quarters), np.int64)
     for k, value in enumerate(quarters.tolist()):
         seconds = min(max(value * 900, 0), 253_000_000_000)
