@@ -102,14 +102,15 @@ def line_begin(buffer, at):
 
 
 @lean_kernel
-def find_lines(buffer, size, max_line, lines, at, line_ends, reasons):
+def find_lines(buffer, size, most, max_line, lines, at, line_ends, reasons):
     """Where lines start and end that are neither blank nor comments, and where their first byte is that is no blank.
 
     Writes uint32 ``lines``, ``line_ends``, ``at`` and uint8 ``reasons`` (`TOO_LONG` or 0); there is room for `WIDE`
-    more line ends than bytes. What is too long has nothing to be read: ``at`` is its end. Returns lines, directives.
+    more line ends than bytes. What is too long has nothing to be read: ``at`` is its end. Stops soon behind the line
+    that is number ``most``. Returns lines, directives, and where the last of them ends.
     """
-    count = 0
-    for position in range(0, size, WIDE):
+    count = position = 0
+    while position < size and count < most:
         mask = match_mask(buffer, position, NEWLINE, NEWLINE)
         line_ends[np.uint32(count)] = position + first_bit(mask)  # most often none or one, and no branch tells which
         count += mask != U(0)
@@ -118,6 +119,7 @@ def find_lines(buffer, size, max_line, lines, at, line_ends, reasons):
             line_ends[np.uint32(count)] = position + first_bit(mask)
             count += 1
             mask &= mask - U(1)
+        position += WIDE
     while count > 0 and line_ends[count - 1] >= size:  # newlines of the padding
         count -= 1
     row, line = 0, np.int64(0)
@@ -134,7 +136,7 @@ def find_lines(buffer, size, max_line, lines, at, line_ends, reasons):
         reasons[row] = TOO_LONG if too_long else 0
         row += not directive
         line = end + 1
-    return row, count - row
+    return row, count - row, line
 
 
 @lean_kernel

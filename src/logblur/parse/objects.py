@@ -56,9 +56,9 @@ class Objects:
         self._starts: Places = np.empty((len(values), 0), np.uint32)
         self._ends: Places = self._starts
 
-    def find(self, data: Bytes, size: int, spans: Spans) -> tuple[int, int]:
-        """Write the spans of the lines ``data[:size]``; return how many may be rows, and how many are directives."""
-        rows, directives = spans.find_lines(data, size, self._max_line)
+    def find(self, data: Bytes, size: int, most: int, spans: Spans) -> tuple[int, int, int]:
+        """Write the spans of the lines ``data[:size]``; as `Spans.find_lines`."""
+        rows, directives, end = spans.find_lines(data, size, most, self._max_line)
         spans.fit(len(self._candidates), rows)
         if rows > self._starts.shape[1]:
             self._starts, self._ends = np.empty((2, len(self._starts), rows + rows // 4), np.uint32)
@@ -73,7 +73,7 @@ class Objects:
                 starts = np.where(missing, self._starts[other, :rows], starts)
                 ends = np.where(missing, self._ends[other, :rows], ends)
             spans.starts[field, :rows], spans.ends[field, :rows] = starts, ends
-        return rows, directives
+        return rows, directives, end
 
 
 def _hash(key: bytes, node: int) -> int:

@@ -24,14 +24,20 @@ class Spans:
         self.line_ends: Places = self.lines
         self.reasons: Bytes = np.empty(0, np.uint8)
 
-    def find_lines(self, data: Bytes, size: int, max_line: int) -> tuple[int, int]:
-        """Find the lines ``data[:size]``; return how many may be rows, and how many are directives."""
+    def find_lines(self, data: Bytes, size: int, most: int, max_line: int) -> tuple[int, int, int]:
+        """Find the lines ``data[:size]``, about so many at most.
+
+        Returns:
+            How many may be rows, how many are directives, and where the last of them ends.
+        """
         room = size + WIDE + 1
         if room > len(self.lines):  # memory that is asked for but not written to costs nothing
             self.lines, self.at, self.line_ends = np.empty((3, room), np.uint32)
             self.reasons = np.empty(room, np.uint8)
-        rows, directives = kernels.find_lines(data, size, max_line, self.lines, self.at, self.line_ends, self.reasons)
-        return int(rows), int(directives)
+        rows, directives, end = kernels.find_lines(
+            data, size, most, max_line, self.lines, self.at, self.line_ends, self.reasons
+        )
+        return int(rows), int(directives), int(end)
 
     @property
     def starts(self) -> Places:
@@ -89,15 +95,15 @@ class Delimited:
         )
         self._open_end, self._max_line = form.open_end, max_line
 
-    def find(self, data: Bytes, size: int, spans: Spans) -> tuple[int, int]:
-        """Write the spans of the lines ``data[:size]``; return how many may be rows, and how many are directives."""
-        rows, directives = spans.find_lines(data, size, self._max_line)
+    def find(self, data: Bytes, size: int, most: int, spans: Spans) -> tuple[int, int, int]:
+        """Write the spans of the lines ``data[:size]``; as `Spans.find_lines`."""
+        rows, directives, end = spans.find_lines(data, size, most, self._max_line)
         spans.fit(len(self._tokens) - 1, rows)
         kernels.find_fields(
             data, rows, self._pool, self._tokens, self._heads, self._open_end, spans.at, spans.line_ends,
             spans.reasons, spans.table,
         )  # fmt: skip
-        return rows, directives
+        return rows, directives, end
 
 
 def _head(literal: bytes, mode: int) -> tuple[int, int]:
