@@ -66,15 +66,6 @@ def order_of(major: Words, minor: Words) -> Codes:
 
 
 @kernel
-def gather(values: Array, at: Array) -> Array:
-    """Return ``values[at]``; unlike NumPy's it lets go of the GIL and widens no index."""
-    out = np.empty(len(at), values.dtype)
-    for row in range(len(at)):
-        out[row] = values[at[row]]
-    return out
-
-
-@kernel
 def select(parts: npt.NDArray[np.int8], wanted: npt.NDArray[np.bool_]) -> Codes:
     """Return the rows whose part of the universe is wanted, ascending."""
     rows, count = np.empty(len(parts) + 1, np.int32), 0

@@ -21,7 +21,6 @@ from logblur.aggregate.kernels import (
     arrange,
     collect,
     extend,
-    gather,
     mark,
     merge_lists,
     merge_people,
@@ -31,7 +30,7 @@ from logblur.aggregate.kernels import (
     total,
 )
 from logblur.jit import Codes, Ints, Words
-from logblur.jit.interning import SEEDS, intern
+from logblur.jit.codes import SEEDS, gather, intern
 from logblur.policy.plan import Plan, TablePlan
 from logblur.schema import PERSON, UNIVERSES, Partial, Protected, Universe, key_type
 
@@ -219,9 +218,11 @@ def _of_day(day: date, rows: _Day, columns: Mapping[str, _Column], tables: Seque
                 by = [columns[name].at(who) for name in table.by]
                 grouped[table.name] = _grouped(by, table, person, requests, sizes)
         if len(by_people) < len(of_where):
-            chosen = select(rows.parts, wanted)
-            places, lines, sizes = gather(rows.places, chosen), gather(rows.rows, chosen), gather(rows.sizes, chosen)
-            who, person, ones = gather(rows.who, places), gather(rows.person, places), np.ones(len(chosen), np.uint32)
+            places, lines, sizes = rows.places, rows.rows, rows.sizes
+            if not wanted.all():
+                chosen = select(rows.parts, wanted)
+                places, lines, sizes = gather(places, chosen), gather(lines, chosen), gather(sizes, chosen)
+            who, person, ones = gather(rows.who, places), gather(rows.person, places), np.ones(len(places), np.uint32)
             for table in of_where:
                 if table not in by_people:
                     by = [columns[name].at(who if columns[name].of_people else lines) for name in table.by]
@@ -284,6 +285,8 @@ def _keys(by: Sequence[_Column], count: int) -> tuple[Codes, int]:
     """
     keys, groups = np.zeros(count, np.int32), 1
     for column in by:
+        if column.size == 1:
+            continue
         if groups * column.size <= 4 * count + 1024:
             extend(keys, column.codes, column.rows, column.ranks, column.size)
             groups *= column.size

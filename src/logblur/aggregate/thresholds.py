@@ -21,7 +21,7 @@ from logblur.aggregate.kernels import Lists, absorb, collect, count_distinct, su
 from logblur.aggregate.nested import by_agent, withheld
 from logblur.aggregate.partials import lists
 from logblur.jit import Codes, Ints
-from logblur.jit.interning import SEEDS, intern
+from logblur.jit.codes import SEEDS, intern
 from logblur.policy.plan import TablePlan, of_files
 from logblur.schema import NOBODY, OTHER, Partial, key_type
 

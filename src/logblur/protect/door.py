@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.growing import Grown
-from logblur.jit.interning import SEEDS, intern
+from logblur.jit.codes import SEEDS, gather, intern
 from logblur.periods import Period
 from logblur.policy.plan import CAMPAIGN, Method, Plan
 from logblur.policy.resolve import made_of
@@ -525,14 +525,14 @@ def _constant(text: str, rows: _Rows) -> _Coded:
 
 def _rebuilt(column: _Coded) -> pa.DictionaryArray:
     """Return the column with the distinct values that occur, and no other, in fresh buffers."""
-    values = column.values.cast(pa.string())
+    values, codes = column.values.cast(pa.string()), column.codes.astype(np.int32, copy=False)
     used = np.zeros(len(values), np.bool_)
-    kernels.mark(column.codes.astype(np.int32, copy=False), used)
+    kernels.mark(codes, used)
     distinct = values.filter(pa.array(used)).dictionary_encode()
     # the narrowest codes that do: fresh memory is what these columns cost
     new = np.zeros(len(values), np.min_scalar_type(-max(len(distinct.dictionary), 1)))
     new[used] = np.asarray(distinct.indices)
-    return pa.DictionaryArray.from_arrays(pa.array(new[column.codes]), _copied(distinct.dictionary), safe=False)
+    return pa.DictionaryArray.from_arrays(pa.array(gather(new, codes)), _copied(distinct.dictionary), safe=False)
 
 
 def _copied(texts: pa.Array) -> pa.Array:

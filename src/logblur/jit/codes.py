@@ -1,16 +1,18 @@
-"""Dense codes for pairs of words: the hash table behind every count of distinct things."""
+"""Dense codes for pairs of words, the hash table behind every count of distinct things; and what codes stand for."""
 
 from __future__ import annotations
 
 import secrets
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from logblur.jit import Codes, Words, kernel
 from logblur.jit.intrinsics import fold_multiply, prefetch
 
 U = np.uint64
+Array = npt.NDArray[Any]
 
 SEEDS: Final[Words] = np.frombuffer(secrets.token_bytes(16), np.uint64) | np.uint64(1)
 """Of the hash tables of this process. No result depends on them."""
@@ -63,3 +65,12 @@ def intern(a: Words, b: Words, seeds: Words) -> tuple[Codes, Words, Words]:
                 at = (at + U(1)) & mask
             codes[row] = code
     return codes, xs[:count], ys[:count]
+
+
+@kernel
+def gather(values: Array, at: Array) -> Array:
+    """Return ``values[at]``; unlike NumPy's it lets go of the GIL and widens no index."""
+    out = np.empty(len(at), values.dtype)
+    for row in range(len(at)):
+        out[row] = values[at[row]]
+    return out
