@@ -28,4 +28,4 @@ def protected_of(rows: pa.RecordBatch, told: Sequence[str] = ()) -> Protected:
     keys = {tuple(key): number for number, key in enumerate(zip(*people.to_pydict().values(), strict=True))}
     persons = [keys[key] for key in zip(*rows.select(names).to_pydict().values(), strict=True)]
     batch = rows.drop_columns(names).add_column(0, "person", pa.array(persons, pa.int32()))
-    return Protected(batch, people.to_batches()[0] if keys else rows.select(names), 0)
+    return Protected(batch, people.to_batches()[0] if keys else rows.select(names))

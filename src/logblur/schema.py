@@ -301,13 +301,13 @@ class Protected:
         people: Who they are: ``date`` int32 days since 1970 in the policy's zone, ``visitor`` and ``client`` uint64
             tokens under the day's key, and the key columns that follow from the client's address and the user agent
             alone, as in ``batch``. Two of them may have the same tokens.
-        no_address: Rows whose client field is no address, for the summary.
+        nulled: Rows in which a method could not treat what stands in a field, so that it is ``(none)``, by field.
         left_out: Rows of days that had no key to give, by day: sealed ones, whose lines are late.
     """
 
     batch: pa.RecordBatch
     people: pa.RecordBatch
-    no_address: int
+    nulled: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[date, int] = field(default_factory=dict)
 
     def rows(self) -> pa.Table:
