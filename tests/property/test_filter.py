@@ -25,7 +25,7 @@ from logblur.policy.load import decode
 from logblur.policy.resolve import resolve
 from logblur.protect import Templates, printing_kernels
 from logblur.protect.detect import without_addresses
-from logblur.protect.lines import Speakers
+from logblur.protect.lines import speakers
 from logblur.schema import PARSED, Block
 from tests import search
 
@@ -52,8 +52,8 @@ remote_addr = { method = "truncate", ipv4_prefix = 24, ipv6_prefix = 48 }
 def engines(form, plan):
     """Both engines for a format, with the same keys."""
     keys = Keyring()
-    speakers = Speakers(form.columns, plan, Memory(), Templates())
-    return (engine(form, plan, speakers, keys, latest_us=LATEST) for engine in (Fast, Slow))
+    said = speakers(form.columns, plan, Memory(), Templates())
+    return (engine(form, plan, said, keys, latest_us=LATEST) for engine in (Fast, Slow))
 
 
 def block_of(lines):
@@ -77,14 +77,14 @@ def rows_of(text, form):
 
 def printable(policy, form, without=()):
     """The plan, with another method where a line cannot print one, or the test cannot use it."""
-    plan = replace(resolve(policy), signals=None)
+    plan = resolve(policy)
     methods = {name: "drop" if method in without else method for name, method in plan.methods.items()}
     while True:
         plan = replace(plan, methods=methods)
         try:
-            Speakers(form.columns, plan, Memory(), Templates())
+            speakers(form.columns, plan, Memory(), Templates())
         except PolicyError as error:
-            name = error.path.removeprefix("fields.")
+            name = error.path.rpartition(".")[2]
             methods[name] = "hour" if name == "time" else "drop"
         else:
             return plan
@@ -211,8 +211,9 @@ def test_addresses_are_printed_as_the_standard_library_prints_them(values):
     family = np.array([0 if v is None else v.version for v in values], np.uint8)
     family[[n >> 32 == 0xFFFF and f == 6 for n, f in zip(numbers, family, strict=True)]] = 4
     high, low = (np.array([n >> shift & (1 << 64) - 1 for n in numbers], np.uint64) for shift in (64, 0))
+    nothing = np.frombuffer(bytes(64), np.uint8)
     out, ends = np.empty(48 * len(values) + 64, np.uint8), np.empty(len(values), np.int64)
-    printing_kernels.print_addresses(high, low, family, printing_kernels.PLAIN, out, ends)
+    printing_kernels.print_addresses(high, low, family, printing_kernels.PLAIN, nothing, 0, out, ends)
     texts = [out[a:b].tobytes().decode() for a, b in zip([0, *ends], ends, strict=False)]
     assert texts == ["-" if v is None else str(getattr(v, "ipv4_mapped", None) or v) for v in values]
 
@@ -222,7 +223,7 @@ def test_every_named_format_prints_under_every_built_in_policy():
     for name in NAMED:
         for policy in ("audience", "strict", "records"):
             form = resolve_format(name)
-            Speakers(form.columns, resolve(load_policy(policy)), Memory(), Templates())
+            speakers(form.columns, resolve(load_policy(policy)), Memory(), Templates())
 
 
 JSON = [name for name in sorted(NAMED) if resolve_format(name).keys]

@@ -52,7 +52,10 @@ def fitted(text: str | None, field: Field, literal: bytes, *, apart: bytes = b""
 
 
 def part_of_url(text: str | None, name: str, field: Field, literal: bytes) -> bytes:
-    """Return how a method, host or path stands in a request line or URL; what is behind a host begins with a slash."""
+    """Return how a part stands in a request line or URL; what is behind a host begins with a slash."""
+    if name == "query":
+        printed = fitted(text, field, literal, apart=b"# ")
+        return b"" if printed == NOTHING else b"?" + printed
     printed = fitted(text, field, literal, apart=b"?# ")
     if name == "host":
         return b"" if printed == NOTHING else b"http://" + printed
