@@ -183,7 +183,8 @@ def _site(host: str | None) -> str:
 
 @cache
 def _kind(path: str | None) -> str:
-    return str(kinds(pa.array([path], pa.large_string()))[0])
+    paths = pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), pa.array([path], pa.large_string()))
+    return str(kinds(paths)[0])
 
 
 @cache

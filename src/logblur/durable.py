@@ -29,6 +29,7 @@ _ADVICE: Final = {
     errno.ENOENT: "it is missing; restore it or choose another place",
     errno.ENOTDIR: "a part of this path is a file; choose another place",
     errno.EISDIR: "it is a folder where a file belongs; move it away",
+    errno.EEXIST: "there is a file already, and it stays; choose another name, or move it away",
     errno.ELOOP: "it is a symbolic link where a file belongs; move it away",
 }
 
@@ -71,7 +72,9 @@ def sync_folder(path: Path) -> None:
             os.close(handle)
 
 
-def write_file(path: Path, *parts: bytes | memoryview, mode: int = 0o666, beside: Path | None = None) -> None:
+def write_file(
+    path: Path, *parts: bytes | memoryview, mode: int = 0o666, beside: Path | None = None, over: bool = True
+) -> None:
     """Leave a file of exactly these bytes at ``path``, or what was there before.
 
     Args:
@@ -79,6 +82,7 @@ def write_file(path: Path, *parts: bytes | memoryview, mode: int = 0o666, beside
         parts: The bytes, in order.
         mode: Permissions before the umask.
         beside: The folder that holds it while it is written, on the same file system; by default that of ``path``.
+        over: Whether it may take the place of a file that is there.
 
     Raises:
         OutputError: The system refused; ``path`` is as it was.
@@ -96,7 +100,11 @@ def write_file(path: Path, *parts: bytes | memoryview, mode: int = 0o666, beside
             finally:
                 os.close(handle)
             step(f"written {path.suffix}")
-            temporary.replace(path)
+            if over:
+                temporary.replace(path)
+            else:
+                path.hardlink_to(temporary)
+                temporary.unlink()
         except OSError:
             with suppress(OSError):
                 temporary.unlink()

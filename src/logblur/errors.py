@@ -79,6 +79,10 @@ class OutputError(LogblurError):
     exit_code = 5
 
 
+class StateLimitError(OutputError):
+    """What is to be counted would take more of the state than the operator allows."""
+
+
 class LeakError(LogblurError):
     """Something that must not be published was found. Carries where and how many, never what."""
 

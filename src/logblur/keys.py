@@ -2,10 +2,14 @@
 
 From a day's 32 random bytes come, by HKDF, the key of its tokens, the key of its partials and its id. Who destroys the
 file destroys all three: tokens can no longer be made from a log, and partials no longer be read.
+
+Beside these there are keys that the operator names, for what is to be read again or joined over days. They are used as
+they are, so that other programs of the same method read what they made.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import stat
@@ -14,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -122,20 +126,7 @@ class DayKeys:
         Privacy:
             Out of reach are copies that others made: backups, snapshots, remapped flash blocks.
         """
-        path = self._path(day)
-        with durable.explained(path):
-            try:
-                handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            except FileNotFoundError:
-                return
-            try:
-                os.write(handle, bytes(os.fstat(handle).st_size))
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            durable.step("key overwritten")
-            path.unlink()
-        durable.sync_folder(self._folder)
+        destroy_secret(self._path(day))
 
     def _path(self, day: date) -> Path:
         return self._folder / f"{day.isoformat()}.key"
@@ -146,6 +137,23 @@ def create_secret(path: Path, secret: bytes) -> None:
     if len(secret) != SECRET_SIZE:
         raise KeyMaterialError(f"{path}: the key source gave {len(secret)} bytes instead of {SECRET_SIZE}")
     durable.write_file(path, secret, mode=0o600)
+
+
+def destroy_secret(path: Path) -> None:
+    """Leave no secret at this path: overwritten, synced, unlinked, the folder synced. Nothing happens without one."""
+    with durable.explained(path):
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return
+        try:
+            os.write(handle, bytes(os.fstat(handle).st_size))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        durable.step("key overwritten")
+        path.unlink()
+    durable.sync_folder(path.parent)
 
 
 def load_secret(path: Path) -> bytes:
@@ -176,4 +184,129 @@ def load_secret(path: Path) -> bytes:
         raise KeyMaterialError(f"{path}: a key has {SECRET_SIZE} bytes, this file does not; restore it from a backup")
     if not any(secret):  # killed between overwriting and unlinking: the key of nobody must not become one of anybody
         raise KeyMaterialError(f"{path}: this key was being destroyed; remove the file to finish it")
+    return secret
+
+
+# Keys that the operator names
+
+OPERATOR_SIZES: Final = (16, 32)
+"""Bytes that an operator's key can have; its method says which."""
+
+_LARGEST: Final = 4096  # bytes that are read where a key is expected
+_HEX: Final = re.compile(rb"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{64}")
+_BASE64: Final = re.compile(rb"[0-9A-Za-z+/_-]{22}==|[0-9A-Za-z+/_-]{43}=")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorKey:
+    """A key that the operator named.
+
+    Attributes:
+        name: What the policy calls it.
+        id: 16 hex digits; names the key and may be published. The same bytes have the same id under any name.
+        secret: The key itself, 16 or 32 bytes.
+
+    Privacy:
+        Who has the secret reads every address that was encrypted under it, and can test guesses of what was made a
+        pseudonym, of any day. The id is an output of HKDF and says nothing of it.
+    """
+
+    name: str
+    id: str
+    secret: bytes = field(repr=False)
+
+
+def load_operator_key(name: str, kind: Literal["file", "env", "fd"], place: str) -> OperatorKey:
+    """Read a key that the operator named, if nobody could have read it but this user and root.
+
+    Args:
+        name: What the policy calls it; errors say it.
+        kind: A file, an environment variable, or a file descriptor that is open.
+        place: Its path, name, or number.
+
+    Returns:
+        The key. What is read is 32 or 64 hex digits, or 16 or 32 bytes in base64 (padded, of either alphabet), white
+        space around them, or else 16 or 32 bytes as they are.
+
+    Raises:
+        KeyMaterialError: It is missing, open to others, someone else's, or of another length; never says a byte of it.
+    """
+    where = {"file": place, "env": f"the environment variable {place}", "fd": f"descriptor {place}"}[kind]
+    try:
+        raw = _read(kind, place)
+        secret = _decoded(raw)
+    except _UntrustedError as error:
+        raise KeyMaterialError(f"the key {name!r} ({where}) {error}") from None
+    return OperatorKey(name, _expand(secret, "operator id", 8).hex(), secret)
+
+
+def create_operator_key(path: Path, size: int, source: KeySource) -> str:
+    """Write a new random key as hex digits that this user alone can read; it is on disk when this returns.
+
+    Returns:
+        Its id.
+
+    Raises:
+        OutputError: There is a file already, or the system refuses.
+    """
+    secret = source("operator key", size)
+    durable.write_file(path, secret.hex().encode() + b"\n", mode=0o600, over=False)
+    return _expand(secret, "operator id", 8).hex()
+
+
+class _UntrustedError(Exception):
+    """Why a key is not used, in words that follow its name."""
+
+
+def _read(kind: str, place: str) -> bytes:
+    if kind == "env":
+        value = os.environb.get(os.fsencode(place))
+        if value is None:
+            raise _UntrustedError("is not set; set it where logblur is started")
+        return value
+    try:
+        if kind == "fd":
+            return _content(int(place))
+        handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            return _content(handle)
+        finally:
+            os.close(handle)
+    except FileNotFoundError:
+        raise _UntrustedError("is missing; restore it, or make a new one with logblur keys new") from None
+    except OSError as error:
+        raise _UntrustedError(f"cannot be read ({os.strerror(error.errno or 0).lower()})") from None
+
+
+def _content(handle: int) -> bytes:
+    """Return what an open file or pipe holds; a file only if others could not have read it."""
+    about = os.fstat(handle)
+    if stat.S_ISFIFO(about.st_mode) or stat.S_ISSOCK(about.st_mode):
+        os.set_blocking(handle, True)
+        data = b""
+        while len(data) <= _LARGEST and (more := os.read(handle, _LARGEST)):
+            data += more
+        return data
+    if not stat.S_ISREG(about.st_mode):
+        raise _UntrustedError("is no plain file; a key belongs there")
+    if about.st_nlink:  # one without a name (memfd) nobody else can open
+        if about.st_uid not in {0, os.geteuid()}:
+            raise _UntrustedError("belongs to another user; give it to the one that logblur runs as, or to root")
+        if about.st_mode & 0o077:
+            raise _UntrustedError("can be read by others; see who did, then chmod 600 it, or make a new one")
+    return os.pread(handle, _LARGEST + 1, 0)
+
+
+def _decoded(raw: bytes) -> bytes:
+    text = raw.strip()
+    if _HEX.fullmatch(text):
+        secret = bytes.fromhex(text.decode())
+    elif _BASE64.fullmatch(text):
+        secret = base64.urlsafe_b64decode(text.translate(bytes.maketrans(b"+/", b"-_")))
+    else:
+        secret = raw
+    if len(secret) not in OPERATOR_SIZES:
+        raise _UntrustedError("is none: it should be 16 or 32 bytes, as they are, as hex digits or in base64")
+    if not any(secret):
+        raise _UntrustedError("is all zeros: it was being destroyed; make a new one with logblur keys new")
     return secret

@@ -20,6 +20,8 @@ from logblur.policy import Policy, load_policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import made_of, resolve
 from logblur.protect import Templates, protect, record_columns
+from logblur.protect.door import NUMBERS
+from logblur.protect.named import Secrets, secrets_of
 from logblur.schema import Parsed
 from logblur.sources.blocks import BlockReader, sample
 from logblur.sources.find import Log, find_logs
@@ -43,21 +45,24 @@ def scan(
         format: Overrides the policy's ``[input] format``.
 
     Returns:
-        ``date``, the key columns that the policy yields (docs/columns.md), ``bytes`` where ``bytes_sent`` is kept, and
-        ``remote_addr`` and ``remote_user`` where the policy lets them out. Projection and predicates reach the parser:
-        a field that no column asked for needs is not even read.
+        ``date``, the key columns that the policy yields (docs/columns.md), ``bytes`` where ``bytes_sent`` is kept or a
+        bucket, and as the policy lets them out ``time`` (kept, or by minute or second), ``bytes_received``,
+        ``duration`` (microseconds), ``remote_addr``, ``remote_user``, cookies and headers. Projection and
+        predicates reach the parser: a field that no column asked for needs is not even read.
 
     Raises:
-        PolicyError: At once. InputError, FormatError: when the log at fault is reached.
+        PolicyError, KeyMaterialError: At once. InputError, FormatError: when the log at fault is reached.
 
     Privacy:
         Nothing else of a line leaves; lines that do not fit are left out. There are no thresholds here: rows stay
-        personal data. Pseudonyms are made under random keys that die with the scan; two scans give different ones.
+        personal data. Pseudonyms without a key in the policy are made under random ones that die with the scan; two
+        scans give different ones.
 
     Cost:
         One thread; memory for `_BATCH_ROWS` rows and one block.
     """
     plan = resolve(policy if isinstance(policy, Policy) else load_policy(policy), format=format)
+    secrets = secrets_of(plan)
     found = find_logs([str(x) for x in ([logs] if isinstance(logs, str | Path) else logs)])
     plan = replace(plan, period=Period.DAY)  # of a single line the day is said, whatever tables count by
     schema = _schema(plan)
@@ -69,7 +74,7 @@ def scan(
         left = n_rows
         keys: dict[date, bytes] = {}  # of this scan alone, and of all its logs
         for log in found:
-            for frame in _frames(log, plan, wanted, keys, min(batch_size or _BATCH_ROWS, _BATCH_ROWS)):
+            for frame in _frames(log, plan, wanted, keys, secrets, min(batch_size or _BATCH_ROWS, _BATCH_ROWS)):
                 rows = frame if left is None else frame.head(left)
                 if left is not None:
                     left -= rows.height
@@ -83,9 +88,11 @@ def scan(
 def _schema(plan: Plan) -> pl.Schema:
     records = record_columns(plan)
     kinds: dict[str, pl.DataType] = {"date": pl.Date()}
+    numbers: dict[str, pl.DataType] = {"hour": pl.Int8(), "time": pl.Datetime("us", plan.zone.key)}
+    numbers |= dict.fromkeys(NUMBERS, pl.Int64())
     for name in (*records, *plan.columns):
-        kinds[name] = pl.Int8() if name == "hour" else pl.String()
-    if plan.methods.get("bytes_sent") == "keep":
+        kinds[name] = numbers.get(name, pl.String())
+    if plan.methods.get("bytes_sent") in {"keep", "bucket"}:
         kinds["bytes"] = pl.Int64()
     return pl.Schema(kinds)
 
@@ -100,14 +107,28 @@ def _fields(wanted: Sequence[str], plan: Plan) -> set[str]:
     return (fields | (plan.signals.fields if plan.signals else set())) & set(plan.fields)
 
 
-def _frames(log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes], rows: int) -> Iterator[pl.DataFrame]:
+def _frames(
+    log: Log, plan: Plan, wanted: Sequence[str], keys: dict[date, bytes], secrets: Secrets, rows: int
+) -> Iterator[pl.DataFrame]:
     memory, templates = Memory(), Templates()
     columns = [name for name in wanted if name not in {"date", "bytes"}]
 
     def frame(parsed: Parsed) -> pl.DataFrame:
-        classified = classify(parsed.batch, site=plan.site, memory=memory, pages=plan.pages, dimensions=plan.dimensions)
+        classified = classify(
+            parsed.batch,
+            site=plan.site,
+            memory=memory,
+            pages=plan.pages,
+            dimensions=plan.dimensions,
+            follow_campaigns=plan.follows_campaigns,
+        )
         made = protect(
-            classified, plan, lambda day: keys.setdefault(day, os.urandom(16)), columns=columns, templates=templates
+            classified,
+            plan,
+            lambda day: keys.setdefault(day, os.urandom(16)),
+            columns=columns,
+            templates=templates,
+            secrets=secrets,
         )
         batch = pa.Table.from_batches([made.batch]).select(list(wanted))
         text = pa.schema([pa.field(f.name, _plain(f)) for f in batch.schema])

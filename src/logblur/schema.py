@@ -163,7 +163,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "status": "status of the response, such as `404`",
     "status_class": "class of the status, such as `4xx`",
     "path": "path, with what the policy keeps of the query; what varies or is personal is a word in braces; "
-    "`(none)`: no request",
+    "a `utm_source` that names a source is told there; `(none)`: no request",
     "agent": "`human` or `bot`; a missing user agent is a bot's, but where the format logs none all lines are human",
     "device": "`desktop`, `mobile`, `tablet`, `tv`, `console`; `(none)` where the user agent does not tell; an iPad "
     "whose browser calls itself a Mac is a desktop",
@@ -177,11 +177,14 @@ MEANINGS: Final[Mapping[str, str]] = {
     "bot_class": "what it visits for: `search`, `ai-crawler`, `ai-assistant` (a person asked it to), `seo`, `monitor`, "
     "`feed`, `library`, `scanner`, `other`",
     "referrer_domain": "registrable domain of the referring page, such as `example.org`",
-    "search_engine": "search engine that the visit came from, such as `Google`",
+    "search_engine": "search engine that the visit came from, such as `Google`: by the referrer, and, where the policy "
+    "keeps `utm_source` and the referrer names no source, by that",
     "search_terms": "what was searched for, where the engine says it; decoded, in small letters, words in braces for "
     "what has the form of an identifier; `(none)` where it says nothing, as most do",
-    "social_network": "social network, forum or messenger that the visit came from, such as `Mastodon`",
-    "ai_service": "service that answers in its own words, or assistant, that the visit came from, such as `ChatGPT`",
+    "social_network": "social network, forum or messenger that the visit came from, such as `Mastodon`; told as "
+    "`search_engine` is",
+    "ai_service": "service that answers in its own words, or assistant, that the visit came from, such as `ChatGPT`; "
+    "told as `search_engine` is",
     "complete": "`yes`: the whole file; `part`: a piece of it; by status (200, 206), and in tables of downloads by "
     "path also by size: what is smaller than the file's largest answer of the day is a part",
     "network": "network of the client by the policy's prefix, such as `192.0.0.0/16`; `(none)` where it is no address",

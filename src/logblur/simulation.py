@@ -10,6 +10,7 @@ from pathlib import Path
 from logblur.dataset import manifest
 from logblur.pipeline import run
 from logblur.policy import Policy
+from logblur.policy.model import Duration
 from logblur.summary import Progress, Summary
 
 
@@ -61,6 +62,7 @@ def simulate(
     """
     update = {
         "visitor": policy.visitor.model_copy(update={"publish": "open"}),
+        "retention": Duration(9999, "year"),  # logs of any age show what a policy makes of them
         "input": policy.input.model_copy(update={"delete_logs": False}),
     }
     with tempfile.TemporaryDirectory(prefix="logblur-") as folder:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from logblur.errors import LogblurError
+from logblur.periods import Period
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,13 @@ class Summary:
         rejects: Lines that do not, by reason.
         directives: Blank lines and comments.
         no_address: Rows whose client field is no address.
-        late: Rows of days that are sealed; they count nowhere.
+        late: Rows of days that are sealed, or past their retention; they count nowhere.
         waiting: Logs whose incomplete last line waits for its end.
         bytes_read: Stored bytes.
         seconds: Wall time.
         formats: Logs read, by format.
         tables: What was published, by table.
+        period: What their days are.
         logs: Logs given; ``logs_known`` of them held nothing new.
         removed: What went, because its retention was over or, by the policy, because all of it is counted and sealed.
         errors: Of logs that failed; all others are counted.
@@ -68,6 +70,7 @@ class Summary:
     seconds: float
     formats: Mapping[str, int]
     tables: Mapping[str, TableSummary]
+    period: Period
     logs: int
     logs_known: int
     removed: Removed

@@ -23,7 +23,7 @@ from tests import oracle
 
 import logblur
 from logblur import load_policy
-from logblur.errors import OutputError
+from logblur.errors import OutputError, StateLimitError
 from logblur.pipeline import publishing
 from logblur.policy import Policy
 from logblur.policy.load import builtin_text, decode
@@ -178,6 +178,22 @@ def test_a_full_state_ends_before_anything_is_counted(place: Place) -> None:
     assert place.requests() == 3000
     undisturbed = Place(place.folder / "undisturbed")
     undisturbed.run(log)
+    assert place.contents() == undisturbed.contents()
+
+
+def test_what_fits_into_the_limit_is_published(place: Place) -> None:
+    """Of two logs of which the second does not fit, the first counts and is published, though the run ends with 5."""
+    small, large = place.log("a.log", lines(0, 300)), place.log("b.log", lines(300, 9000))
+    room = 40_000
+    with pytest.raises(StateLimitError):
+        place.run(small, large, limit=room)
+    assert place.requests() == 300
+    assert sum(path.stat().st_size for path in (place.state / "partials").iterdir()) > room  # orphans, until a start
+    undisturbed = Place(place.folder / "undisturbed")
+    undisturbed.run(small)
+    assert place.contents() == undisturbed.contents()
+    with pytest.raises(StateLimitError):
+        place.run(small, large, limit=1)
     assert place.contents() == undisturbed.contents()
 
 

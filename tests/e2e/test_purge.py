@@ -21,6 +21,10 @@ from logblur.pipeline import purge, seal
 from logblur.policy import Policy
 from logblur.policy.load import builtin_text, decode
 from logblur.policy.model import Duration
+from logblur.policy.resolve import resolve
+from logblur.privacy.contract import contract
+from logblur.privacy.published import versions
+from logblur.privacy.report import Verdict
 from logblur.sources import discard as discarding
 from logblur.sources.discard import is_finished
 from logblur.summary import Removed, Summary
@@ -132,13 +136,33 @@ def test_a_day_goes_when_its_retention_is_over(place: Place) -> None:
         assert state.ledger.removed() == ([DAY], 0)
 
 
-def test_what_is_counted_late_is_kept_from_then_on(place: Place) -> None:
-    """A log of years ago can be counted: its days are kept as long as the policy says from the run that met them."""
-    place.log("old.log", lines(date(2019, 1, 2)))
-    for now in (ARRIVAL, LATER):
-        assert place.run(now, KEEPS_LOGS).removed == Removed()
-        assert place.days() == {"date=2019-01-02"}
-    assert place.run(OVER, KEEPS_LOGS).removed.days == (date(2019, 1, 2),)
+def test_what_is_past_its_retention_is_not_kept(place: Place) -> None:
+    """Lines of a day whose retention is over are late, whenever they come; the day is never published, nor named."""
+    place.log("old.log", lines(date(2019, 1, 2)) + lines())
+    summary = place.run(ARRIVAL, KEEPS_LOGS)
+    assert (summary.rows, summary.late, summary.removed) == (80, 40, Removed())
+    assert place.days() == {"date=2026-05-17"}
+    assert [path.stem for path in (place.state / "keys").iterdir()] == ["2026-05-17"]
+    assert "2019" not in json.dumps(place.manifest())
+    place.log("older.log", lines(count=30)[:-1])
+    assert place.run(OVER, KEEPS_LOGS).removed.days == (DAY,)
+
+
+def test_purge_run_and_audit_agree(place: Place) -> None:
+    """A day counted long after it ended passes the audit's contract on each day on which a run still keeps it."""
+    place.log("backfilled.log", lines())
+    for now in (OVER - timedelta(days=1), OVER):
+        place.run(now, KEEPS_LOGS)
+        assert bool(place.days()) == (now < OVER)
+        found = contract(versions(place.out), KEEPS_LOGS, resolve(KEEPS_LOGS), today=now.date())
+        assert found.verdict is Verdict.PASSED
+
+
+def test_the_check_above_can_fail(place: Place) -> None:
+    """A day that is still there when its retention is over breaks the contract."""
+    place.log("backfilled.log", lines())
+    place.run(OVER - timedelta(days=1), KEEPS_LOGS)
+    assert contract(versions(place.out), KEEPS_LOGS, resolve(KEEPS_LOGS), today=OVER.date()).verdict is Verdict.FAILED
 
 
 @pytest.mark.parametrize(

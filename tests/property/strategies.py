@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -12,6 +14,7 @@ from logblur.formats.named import NAMED
 from logblur.formats.printing import print_line
 from logblur.policy import Policy
 from logblur.policy.load import validate
+from logblur.policy.plan import KEY_SIZE
 from logblur.policy.resolve import resolve
 from logblur.policy.rules import Fields, LegalBasis, rules_of
 
@@ -101,7 +104,15 @@ METHODS = {
     name: [*(method for method in rules_of(name) if method not in {"country", "asn"}), None]
     for name in Fields.model_fields
 }
+KEYED = {method: method.replace("-", "_") for method in KEY_SIZE}
+"""Methods that can take an operator's key, and what it is called; the keys are in the environment."""
+
+KEYS = {name: {"env": f"LOGBLUR_TEST_{name.upper()}"} for name in KEYED.values()}
+SECRETS = {name: hashlib.sha256(name.encode()).digest()[: KEY_SIZE[method]] for method, name in KEYED.items()}
+os.environ |= {KEYS[name]["env"]: secret.hex() for name, secret in SECRETS.items()}
+
 EXTRA: dict[str, dict[str, Any]] = {
+    **{method: {"key": name} for method, name in KEYED.items()},
     "truncate": {"ipv4_prefix": 16, "ipv6_prefix": 32},
     "keep": {"reason": "why not"},
     "pseudonym": {"reason": "why not"},
@@ -116,13 +127,15 @@ def policies(draw: st.DrawFn) -> Policy:
         method = draw(st.sampled_from(methods))
         if method is not None:
             fields[name] = {"method": method} | EXTRA.get(method, {})
+            if method == "pseudonym" and draw(st.booleans()):
+                fields[name]["key"] = KEYED[method]
     document: dict[str, Any] = {
-        "version": 1, "name": "drawn", "purpose": "x", "retention": "1 month", "fields": fields,
+        "version": 1, "name": "drawn", "purpose": "x", "retention": "1 month", "fields": fields, "keys": KEYS,
         "legal_basis": draw(st.sampled_from([b for b in get_args(LegalBasis) if b != "consent"])),
         "visitor": {"from": draw(st.sampled_from([["remote_addr"], ["user_agent"], ["remote_addr", "user_agent"]]))},
     }  # fmt: skip
     columns = resolve(validate(document)).columns
-    if columns and fields.get("time", {}).get("method", "drop") != "drop":
+    if columns and fields.get("time", {}).get("method") in {"hour", "day", "keep"}:
         by = draw(st.lists(st.sampled_from(columns), min_size=1, max_size=4, unique=True))
         table = {"name": "t", "where": "all", "by": by, "measures": ["requests"], "min_clients": 5}
         document["table"] = [table]

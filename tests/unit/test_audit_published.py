@@ -22,7 +22,7 @@ from logblur.pipeline import seal
 from logblur.policy import load_policy
 from logblur.policy.load import builtin_text, decode
 from logblur.policy.resolve import resolve
-from logblur.privacy.contract import _before, contract
+from logblur.privacy.contract import contract
 from logblur.privacy.published import published, versions
 from logblur.privacy.recount import protected_rows
 from logblur.privacy.report import Verdict
@@ -296,14 +296,15 @@ def test_a_day_published_before_its_seal_breaks_a_sealed_contract(log: Path, tmp
 
 
 @pytest.mark.parametrize(
-    ("retention", "first"),
-    [("1 day", date(2026, 3, 30)), ("1 month", date(2026, 2, 28)), ("25 months", date(2024, 2, 28)),
-     ("3 years", date(2023, 3, 28)), ("2 weeks", date(2026, 3, 17)), ("9999 years", date.min)],
+    ("retention", "last"),
+    [("1 day", date(2026, 4, 1)), ("1 month", date(2026, 4, 30)), ("25 months", date(2028, 4, 30)),
+     ("36 hours", date(2026, 4, 2)), ("9999 years", date.max), ("9999 months", date(2859, 6, 30))],
 )  # fmt: skip
-def test_the_first_day_that_may_be_kept(retention: str, first: date) -> None:
-    """Months and years follow the calendar; a day that a month lacks becomes its 28th."""
+def test_retention_counts_from_the_end_of_the_day(retention: str, last: date) -> None:
+    """It is over on the day that the calendar says, of which a month lacks some; purge, run and audit ask the same."""
     policy = decode(builtin_text("audience").replace('"25 months"', f'"{retention}"').encode())
-    assert _before(date(2026, 3, 31), policy.retention) == first
+    assert policy.is_over(date(2026, 3, 30), last)
+    assert not policy.is_over(date(2026, 3, 30), last - timedelta(days=1))
 
 
 # State

@@ -11,6 +11,7 @@ import pytest
 
 from logblur.classify import NOT_LOGGED, Agent, Memory, classify, memory
 from logblur.classify.files import kinds
+from logblur.policy.plan import Pages
 from logblur.schema import NONE
 
 CHROME = (
@@ -173,9 +174,43 @@ def test_importing_the_room_imports_no_parser() -> None:
 )
 def test_kinds_of_files(path: str | None, kind: str) -> None:
     """The extension of the last segment tells pages, parts of pages and downloads apart."""
-    assert kinds(pa.array([path], pa.large_string())).to_pylist() == [kind]
+    assert kinds(text([path], [0])).to_pylist() == [kind]
 
 
 def test_no_files_at_all() -> None:
     """No paths, no kinds."""
-    assert kinds(pa.array([], pa.large_string())).type == pa.string()
+    assert kinds(text([], [])).to_pylist() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "kind"),
+    [
+        ("/get?id=3", "application/pdf", "download"),
+        ("/get", "Application/Octet-Stream", "download"),
+        ("/get", "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "download"),
+        ("/get", "video/mp4", "download"),
+        ("/get", "text/csv; charset=utf-8", "download"),
+        ("/file.php", "application/zip", "download"),
+        ("/wiki/File:Cat.jpg", "text/html; charset=utf-8", "page"),
+        ("/report.pdf", "text/html", "page"),
+        ("/report.pdf", "application/octet-stream", "download"),
+        ("/font.woff2", "application/octet-stream", "asset"),
+        ("/thumb", "image/webp", "asset"),
+        ("/v1/items", "application/json", "asset"),
+        ("/v1/items", "application/problem+json", "asset"),
+        ("/feed", "application/rss+xml", "page"),
+        ("/notes", "text/plain", "page"),
+        ("/notes.csv", "text/plain", "download"),
+        ("/report.pdf", None, "download"),
+        ("/x", "junk", "page"),
+        ("/x", "../../etc/passwd", "page"),
+        (None, "application/pdf", "download"),
+        ("/api/a", "application/pdf", "asset"),
+        ("/take/a", "text/html", "download"),
+    ],
+)
+def test_content_types_tell_where_names_do_not(path: str | None, sent: str | None, kind: str) -> None:
+    """The policy decides before HTML, HTML before the extension, that before another type, and nothing is a page."""
+    pages = Pages(assets=("^/api/",), downloads=("^/take/",))
+    assert kinds(text([path], [0]), text([sent], [0]), pages).to_pylist() == [kind]
+    assert kinds(text([path, "/a.css"], [1, 0, 1]), text([None, sent], [0, 1, 1]), pages).to_pylist()[1] == kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from datetime import date
@@ -16,11 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logblur import errors
+from logblur import errors, stopping
 from logblur.cli import main
 from logblur.cli.ending import ended
 from logblur.cli.run import summary_lines
 from logblur.cli.words import printable, say
+from logblur.periods import Period
 from logblur.policy import load_policy
 from logblur.summary import Removed
 
@@ -61,58 +63,53 @@ def test_a_bug_tells_its_type_and_place_never_its_message(error: Exception, caps
     assert "192" not in err
 
 
-def test_signals(capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C ends with 130, SIGTERM with 143, and the handler that stood before stands again."""
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_ends_a_command_where_it_looks(
+    number: int, code: int, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is raised where the signal comes, only at the next look; afterwards all is as it was before."""
+    before, seen = signal.getsignal(number), []
 
     @click.command()
-    def wait() -> None:
-        try:
-            os.kill(os.getpid(), signal.SIGTERM)
-            signal.sigtimedwait([], 5)
-        except Exception:  # what a careless library does
-            pytest.fail("SIGTERM looked like a failure")
+    def work() -> None:
+        os.kill(os.getpid(), number)
+        seen.append("goes on")
+        for _ in range(500):
+            time.sleep(0.01)
+            try:
+                stopping.check()
+            except Exception:  # what a careless library does
+                pytest.fail("the signal looked like a failure")
 
-    assert ending(KeyboardInterrupt()) == 130
-    assert ended(wait, []) == 143
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert capsys.readouterr().err == "logblur: interrupted\nlogblur: terminated\n"
+    assert ended(work, []) == code
+    assert seen == ["goes on"]
+    assert signal.getsignal(number) is before
+    stopping.check()
+    assert capsys.readouterr().err == f"logblur: {word}\n"
 
 
+DEAF = {
+    "swallows": "while True:\n  try: time.sleep(60)\n  except BaseException: pass",
+    "is within a library": "hashlib.pbkdf2_hmac('sha256', b'', b'', 1 << 30)",
+}
+
+
+@pytest.mark.parametrize("how", DEAF)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_that_was_swallowed_comes_again(number: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """A signal that comes while an object is freed, where no exception gets out, ends the command all the same."""
-
-    class Freed:
-        def __del__(self) -> None:
-            os.kill(os.getpid(), number)
-            signal.sigtimedwait([], 0.1)
-
-    @click.command()
-    def wait() -> None:
-        Freed()
-        for _ in range(100):
-            time.sleep(0.1)
-
-    assert ended(wait, []) == code
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-    assert capsys.readouterr().err in ("logblur: interrupted\n", "logblur: terminated\n")
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_what_a_signal_breaks_is_no_bug(number: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where a library turns the signal into an exception of its own, the command was stopped all the same."""
-
-    @click.command()
-    def wait() -> None:
-        try:
-            os.kill(os.getpid(), number)
-            time.sleep(5)
-        except BaseException:
-            raise RuntimeError("a half-done import") from None
-
-    assert ended(wait, []) == code
-    assert capsys.readouterr().err in ("logblur: interrupted\n", "logblur: terminated\n")
+def test_a_command_that_does_not_look_is_ended(how: str, number: int, code: int) -> None:
+    """What never looks whether a signal came, or runs no handler, ends soon after it all the same, with one word."""
+    body = "".join(f"  {line}\n" for line in ["print('ready', flush=True)", *DEAF[how].split("\n")])
+    program = "import click, hashlib, sys, time\nfrom logblur.cli.ending import ended\n"
+    program += f"@click.command()\ndef work():\n{body}sys.exit(ended(work, []))"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        _, said = process.communicate(timeout=10)
+    assert process.returncode == code
+    assert said in (b"logblur: interrupted\n", b"logblur: terminated\n")
 
 
 def test_words_cannot_command_a_terminal() -> None:
@@ -136,7 +133,7 @@ def summary(**changes: Any) -> Any:
         "lines": 1_000_000, "rows": 999_990, "rejects": {"bad time": 7, "trailing": 3}, "directives": 0,
         "no_address": 4, "late": 0, "waiting": 1, "bytes_read": 240_000_000, "seconds": 1.5, "formats": {"combined": 2},
         "tables": {"pages": SimpleNamespace(days=2, rows=120, requests=5000, rolled_up=250)}, "logs": 3,
-        "logs_known": 1, "removed": Removed(), "errors": (),
+        "period": Period.DAY, "logs_known": 1, "removed": Removed(), "errors": (),
     }  # fmt: skip
     return SimpleNamespace(**facts | changes)
 
@@ -153,6 +150,7 @@ def test_the_summary_tells_what_was_done_and_what_was_refused() -> None:
     gone = "\n".join(summary_lines(summary(removed=Removed((date(2026, 5, 17),), ("a.log",)))))
     assert "1 days past their retention are gone" in gone
     assert "a.log is gone" in gone
+    assert "120 rows in 2 weeks" in "\n".join(summary_lines(summary(period=Period.WEEK)))
 
 
 def test_a_summary_of_nothing() -> None:

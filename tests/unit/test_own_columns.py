@@ -143,7 +143,9 @@ def test_a_change_of_columns_is_told() -> None:
 def test_patterns_decide_before_extensions() -> None:
     """A path that the policy calls an asset or a download is one, whatever it ends in; assets decide first."""
     pages = Pages(assets=("^/api/",), downloads=("^/get/", "^/api/get/"))
-    found = kinds(large("/api/a.pdf", "/get/1", "/api/get/1", "/a.pdf", "/", None), pages)
+    paths = large("/api/a.pdf", "/get/1", "/api/get/1", "/a.pdf", "/", None)
+    codes = pa.array(range(len(paths)), pa.int32())
+    found = kinds(pa.DictionaryArray.from_arrays(codes, paths), pages=pages)
     assert found.to_pylist() == ["asset", "download", "asset", "download", "page", "page"]
 
 

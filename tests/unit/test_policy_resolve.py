@@ -13,16 +13,19 @@ from logblur.errors import PolicyError
 from logblur.policy import load_policy
 from logblur.policy.load import builtin_text, validate
 from logblur.policy.model import Policy
-from logblur.policy.plan import Plan
+from logblur.policy.plan import KEY_SIZE, Plan
 from logblur.policy.resolve import TOLD_BY, YIELDS, resolve
 from logblur.policy.rules import Fields, rules_of
 from logblur.schema import KEY_TYPES, PARSED, UNIVERSES
 
-HEAD = {"version": 1, "name": "test", "purpose": "test", "legal_basis": "public-task", "retention": "1 day"}
+HEAD: dict[str, object] = {
+    "version": 1, "name": "test", "purpose": "test", "legal_basis": "public-task", "retention": "1 day",
+}  # fmt: skip
 RULES = {
     "truncate": {"method": "truncate", "ipv4_prefix": 16, "ipv6_prefix": 32},
     "keep": {"method": "keep", "reason": "test"},
-}
+} | {method: {"method": method, "key": method.replace("-", "_")} for method in KEY_SIZE if method != "pseudonym"}
+HEAD["keys"] = {method.replace("-", "_"): {"env": f"KEY_{n}"} for n, method in enumerate(KEY_SIZE)}
 LOOKED_UP = {"country", "asn"}  # they take a database
 
 
@@ -49,10 +52,11 @@ def test_the_tables_of_names_are_complete() -> None:
 
 
 def test_audience() -> None:
-    """The default policy reads nine columns, no user name and no whole referrer, and yields every key column."""
+    """The default policy reads ten columns, no user name and no whole referrer, and yields every key column."""
     plan = resolve(load_policy("audience"))
     assert plan.fields == (
         "time", "remote_addr", "host", "method", "path", "status", "bytes_sent", "referer_host", "user_agent",
+        "sent_http_content_type",
     )  # fmt: skip
     assert set(plan.columns) == set(KEY_TYPES) - LOOKED_UP - {"referrer", "referrer_origin", "search_terms"}
     assert (plan.ipv4_prefix, plan.ipv6_prefix, plan.zone.key) == (16, 32, "Europe/Riga")

@@ -123,7 +123,8 @@ def test_all_that_is_kept_is_named_and_nothing_else(language: Language, policy: 
     said = "\n".join(item.text for item in lines)
     for name in Fields.model_fields:
         for method in set(rules_of(name)) - {"drop"}:
-            phrase = words.field(name, method, ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
+            key = words.of("key", "named" if name in plan.keys else "day")
+            phrase = words.field(name, method, ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix, key=key)
             here = any(item.text.endswith(f": {phrase}") for item in lines)
             assert here == (plan.methods.get(name) == method)
     for name in ("remote_addr", "user_agent"):  # read for tokens, whatever becomes of the field

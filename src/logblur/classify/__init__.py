@@ -13,7 +13,7 @@ import pyarrow as pa
 from logblur.classify.agents import NOT_LOGGED, Agent
 from logblur.classify.hosts import Host
 from logblur.classify.memory import Known, Memory
-from logblur.policy.plan import Dimension, Pages
+from logblur.policy.plan import CONTENT_TYPE, Dimension, Pages
 
 __all__ = ["NOT_LOGGED", "Agent", "Memory", "classify"]
 
@@ -28,11 +28,13 @@ def classify(
     memory: Memory,
     pages: Pages = _PLAIN,
     dimensions: Sequence[Dimension] = (),
+    follow_campaigns: bool = False,
 ) -> pa.RecordBatch:
     """Add the columns that follow from those of the batch.
 
     ``user_agent`` gives the columns of `Agent` (where it is not logged they are not added: `NOT_LOGGED` says what
-    they would be), ``referer_host`` gives ``referrer_domain`` and those of `Host`, ``path`` gives ``file_kind``.
+    they would be), ``referer_host`` gives ``referrer_domain`` and those of `Host`, ``path`` gives ``file_kind``, with
+    what content types say of it.
     ``own_domain``, the registrable domain of the row's host or else of `site`, is always added: a referrer of the
     same domain is the site itself.
 
@@ -42,6 +44,7 @@ def classify(
         memory: What this run has learnt so far.
         pages: Which paths are parts of a page or downloads, beside what extensions say.
         dimensions: Columns of the policy's own, added where the batch has what they look at.
+        follow_campaigns: Whether ``query`` gives the columns of `campaigns.COLUMNS`.
 
     Returns:
         The same columns, then the new ones.
@@ -52,10 +55,11 @@ def classify(
 
     Cost:
         Microseconds per distinct value: 20 for a new user agent, 10 for a new host, 0.5 for what is known.
-        Per row: nothing.
+        Per row: nothing, and a look-up where content types are logged.
 
     Shapes:
-        New columns are dictionary<int32, string> without nulls; they share the indices of the column they follow from.
+        New columns are dictionary<int32, string> without nulls; all but ``file_kind`` share the indices of
+        the column that they follow from.
     """
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     if (agents := columns.get("user_agent")) is not None:
@@ -75,7 +79,12 @@ def classify(
     if (paths := columns.get("path")) is not None:
         from logblur.classify.files import kinds
 
-        columns["file_kind"] = pa.DictionaryArray.from_arrays(paths.indices, kinds(paths.dictionary, pages), safe=False)
+        columns["file_kind"] = kinds(paths, columns.get(CONTENT_TYPE), pages)
+    if follow_campaigns and (queries := columns.get("query")) is not None:
+        from logblur.classify import campaigns
+
+        for name, said in zip(campaigns.COLUMNS, campaigns.told(queries.dictionary), strict=True):
+            columns[name] = pa.DictionaryArray.from_arrays(queries.indices, said, safe=False)
     if own := [dimension for dimension in dimensions if dimension.column in columns]:
         from logblur.classify.dimensions import told
 

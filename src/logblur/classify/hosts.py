@@ -66,10 +66,21 @@ class Source:
 @functools.cache
 def sources() -> tuple[Source, ...]:
     """Return the table ``referrers.toml``, in the order of the file."""
-    table = tomllib.loads((files(__package__) / "referrers.toml").read_text("utf-8"))
+    table = _table()
     engines = (Source("search", name, tuple(e["hosts"]), tuple(e["terms"])) for name, e in table["search"].items())
     others = (Source(k, name, tuple(hosts)) for k in ("social", "answers") for name, hosts in table[k].items())
     return (*engines, *others)
+
+
+def abbreviations() -> Mapping[str, list[str]]:
+    """Return by name what links call a source beside that, in small letters."""
+    called: Mapping[str, list[str]] = _table()["called"]
+    return called
+
+
+@functools.cache
+def _table() -> Mapping[str, Any]:
+    return tomllib.loads((files(__package__) / "referrers.toml").read_text("utf-8"))
 
 
 @functools.cache

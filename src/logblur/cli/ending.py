@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
 import click
 
+from logblur import stopping
 from logblur.cli.words import say, silence
 from logblur.errors import LogblurError
 
 BUG: Final = 1
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
-_AGAIN: Final = 1.0  # seconds
+PATIENCE: Final = 1.0
+"""Seconds that a command has, from a signal on, to come to a place where it can stop."""
 
+_SHOW_CURSOR: Final = "\r\x1b[?25h"  # a progress bar hides it
 _PACKAGE: Final = Path(__file__).parents[1]
 
 
@@ -30,9 +35,8 @@ def ended(command: click.Command, args: Sequence[str] | None = None) -> int:
         Of an exception that is not logblur's own only its type and place are told: its message may hold bytes of a log.
     """
     words = sys.argv[1:] if args is None else args
-    came: list[type[BaseException]] = []
     try:
-        with _signals(came):
+        with _signals():
             with command.make_context("logblur", list(words)) as context:
                 command.invoke(context)
             sys.stdout.flush()
@@ -51,53 +55,65 @@ def ended(command: click.Command, args: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         say("interrupted")
         return INTERRUPTED
-    except _TerminatedError:
-        say("terminated")
-        return TERMINATED
+    except stopping.Stopped as stopped:
+        word, code = _ENDS[signal.Signals(stopped.number)]
+        say(word)
+        return code
     except Exception as error:  # whatever is left is a bug of ours
-        if came:  # or broke because a signal came in the middle of it
-            terminated = came[0] is _TerminatedError
-            say("terminated" if terminated else "interrupted")
-            return TERMINATED if terminated else INTERRUPTED
         say(f"this is a bug of logblur: {type(error).__name__} at {_place(error)}; please report it")
         return BUG
     return 0
 
 
-class _TerminatedError(BaseException):
-    """SIGTERM came. No `Exception`, as `KeyboardInterrupt` is none: nobody on the way may take it for a failure."""
+_ENDS: Final = {signal.SIGINT: ("interrupted", INTERRUPTED), signal.SIGTERM: ("terminated", TERMINATED)}
 
 
 @contextmanager
-def _signals(came: list[type[BaseException]]) -> Iterator[None]:
-    """Let SIGTERM end a command as Ctrl-C does, and let either come again each second until it does.
+def _signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end a command at the next place where it looks (`stopping.check`), or else after a second.
 
-    Python raises in whatever runs just then. In a callback from a library, or while an object is freed, nobody takes
-    it: it would be printed and forgotten, and a run that waits for a pipe would wait for ever. ``came`` says which did.
+    It is another thread that waits that second: the main one may be within a library that does not come back for long,
+    and runs no handler then. The end it makes is as sudden as SIGKILL, which harms neither state nor OUT.
     """
-
-    def end(number: int, _frame: FrameType | None) -> NoReturn:
-        if number != signal.SIGALRM:
-            came.append(_TerminatedError if number == signal.SIGTERM else KeyboardInterrupt)
-            signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
-        raise came[0]
-
-    def lost(what: sys.UnraisableHookArgs) -> None:
-        if what.exc_type not in came:
-            unraisable(what)
-
-    wanted = [signal.SIGTERM, signal.SIGALRM]
+    wanted = [signal.SIGTERM]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell lets background jobs ignore it
         wanted.append(signal.SIGINT)
-    before = [(number, signal.signal(number, end)) for number in wanted]
-    unraisable, sys.unraisablehook = sys.unraisablehook, lost
+    before = [(number, signal.signal(number, _note)) for number in wanted]
+    incoming, outgoing = os.pipe()
+    os.set_blocking(outgoing, False)
+    other = signal.set_wakeup_fd(outgoing)
+    ended = threading.Event()
+    watch = threading.Thread(target=_watch, args=(incoming, ended), daemon=True)
+    watch.start()
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        sys.unraisablehook = unraisable
+        ended.set()
+        signal.set_wakeup_fd(other)
+        os.close(outgoing)
+        watch.join()
+        os.close(incoming)
         for number, handler in before:
             signal.signal(number, handler)
+        stopping.forget()
+
+
+def _note(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: that there is a handler lets `_watch` hear of the signal."""
+
+
+def _watch(incoming: int, ended: threading.Event) -> None:
+    """Ask the command to stop when one of our signals comes, and end the process if it does not."""
+    while heard := os.read(incoming, 1):
+        if signal.getsignal(heard[0]) is not _note:
+            continue  # a command has a meaning of its own for it
+        word, code = _ENDS[signal.Signals(heard[0])]
+        stopping.ask(heard[0])
+        if ended.wait(PATIENCE):
+            return
+        with suppress(OSError):
+            os.write(2, (_SHOW_CURSOR if os.isatty(2) else "").encode() + f"logblur: {word}\n".encode())
+        os._exit(code)
 
 
 def _place(error: BaseException) -> str:

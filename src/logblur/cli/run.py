@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "--max-state",
     type=click.IntRange(min=1),
     metavar="MB",
-    help="End, with nothing more counted, before the counts of open days take more than this on disk.",
+    help="End with 5 before the counts of open days take more than this on disk; what fits is published.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems.")
 @click.pass_context
@@ -100,6 +100,7 @@ def _bar(*, shown: bool) -> Iterator[Callable[[Progress], None] | None]:
 
 def summary_lines(summary: Summary) -> list[str]:
     """Return what a run did, for people: a line for the whole, then what was refused, then the tables."""
+    days = f"{summary.period}s"
     megabytes = summary.bytes_read / 1e6
     speed = megabytes / summary.seconds if summary.seconds else 0.0
     formats = ", ".join(f"{name} ({count:,})" for name, count in summary.formats.items())
@@ -108,7 +109,7 @@ def summary_lines(summary: Summary) -> list[str]:
     notes = {
         "blank lines or comments": summary.directives,
         "lines whose client is no address": summary.no_address,
-        "lines too late, their day is sealed": summary.late,
+        "lines too late: their day is sealed, or past its retention": summary.late,
         "incomplete last lines, left for the next run": summary.waiting,
     }
     published = {name: table for name, table in summary.tables.items() if table.days}
@@ -122,12 +123,12 @@ def summary_lines(summary: Summary) -> list[str]:
         f"{summary.logs:,} logs, {summary.logs_known:,} with nothing new"
         + (f"; formats: {formats}" if formats else ""),
         f"{summary.rows:,} lines counted",
-        *([f"{len(summary.removed.days):,} days past their retention are gone"] if summary.removed.days else []),
+        *([f"{len(summary.removed.days):,} {days} past their retention are gone"] if summary.removed.days else []),
         *(f"{log} is gone: all of it is counted, and its days are sealed" for log in summary.removed.logs),
         *([f"{rejected:,} lines rejected: {reasons}"] if rejected else []),
         *(f"{value:,} {name}" for name, value in notes.items() if value),
         *(
-            f"table {name}: {table.rows:,} rows in {table.days:,} days, {table.requests:,} requests,"
+            f"table {name}: {table.rows:,} rows in {table.days:,} {days}, {table.requests:,} requests,"
             f" {table.rolled_up / table.requests if table.requests else 0:.1%} rolled up"
             for name, table in published.items()
         ),

@@ -228,7 +228,7 @@ class Ledger:
             new_offset: Where the segment ends; behind the header lines.
             partials: The segment's, on disk. Their days are open; they become dirty.
             rejects: Lines by `Reason`.
-            late: Lines by sealed day.
+            late: Lines by day that is closed. Those of days that were never open here leave no count.
 
         Returns:
             The point reached. None where this segment has been counted before (a log named twice in one call):
@@ -262,7 +262,8 @@ class Ledger:
                     raise ValueError(f"{day} is not open")
                 self._db.execute("INSERT INTO partials VALUES (?, ?, ?)", segment, day, partial.name)
             self._add("rejects", "reason", rejects.items())
-            self._add("late", "day", ((day.isoformat(), lines) for day, lines in late.items()))
+            known_days = {record.day for record in self._days("TRUE")} if late else set()
+            self._add("late", "day", ((day.isoformat(), n) for day, n in late.items() if day in known_days))
         return LogRecord(segment, new_offset)
 
     def unchanged(self, file: FileStat) -> bool:

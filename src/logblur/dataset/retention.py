@@ -20,28 +20,25 @@ from logblur.dataset.ledger import DayRecord
 from logblur.dataset.seal import finish_seal
 from logblur.dataset.state import State
 from logblur.errors import OutputError
+from logblur.policy import Policy
 from logblur.policy.load import restore
-from logblur.policy.model import Duration
 
 
-def expired_days(state: State, now: datetime, retention: Duration | None) -> list[DayRecord]:
-    """Return the days whose retention is over, ascending.
-
-    A day's time begins when it has ended, or when its first line arrived, if that is later, as with sealing.
+def expired_days(state: State, now: datetime, policy: Policy | None) -> list[date]:
+    """Return the days whose retention is over and that are still kept, ascending.
 
     Args:
         state: Its days.
         now: The present time.
-        retention: That of the policy at hand, if any. Of it and the one that a day opened with the shorter holds.
+        policy: The one at hand, if any. Of its retention and the one that a day opened with the shorter holds.
     """
-    zone = ZoneInfo(state.ledger.meta("timezone") or "UTC")
+    today = now.astimezone(ZoneInfo(state.ledger.meta("timezone") or "UTC")).date()
 
-    def expired(record: DayRecord) -> bool:
-        begins = max(state.ledger.period.after(record.day), record.first_arrival.astimezone(zone).date())
-        periods = [restore(record.plan).retention, *([retention] if retention else [])]
-        return min(period.after(begins) for period in periods) <= now.astimezone(zone).date()
+    def over(record: DayRecord) -> bool:
+        policies = [restore(record.plan), *([policy] if policy else [])]
+        return any(each.is_over(record.day, today) for each in policies)
 
-    return [record for record in state.ledger.days() if not record.purged and expired(record)]
+    return [record.day for record in state.ledger.days() if not record.purged and over(record)]
 
 
 def purge_days(state: State, days: Iterable[date], now: datetime) -> None:

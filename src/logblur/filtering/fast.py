@@ -225,8 +225,10 @@ class _Line:
             return printers.time(field, behind)
         if self._is_address(k):
             return printers.client(self._clients, field, literal, behind)
-        if field.kind is Kind.STATUS:
+        if self._method(k) == "class":
             return printers.status_class(field, nothing, behind)
+        if self._method(k) == "bucket":
+            return printers.bucket(field, nothing, behind)
         if self._method(k) == "pseudonym":
             return printers.pseudonym(k, field, behind)
         return printers.text(k, field, literal, behind)

@@ -1,21 +1,31 @@
-"""The keys of one filter: those of days are random and die with it."""
+"""The keys of one filter: those of days are random and die with it, the operator's were read when it began."""
 
 from __future__ import annotations
 
 import os
 from datetime import date
 
+from logblur.policy.plan import Plan
+from logblur.protect.named import Secrets
+
 
 class Keyring:
-    """Gives the key for each day's pseudonyms; none is ever written."""
+    """Gives the key for each field and day; none is ever written.
 
-    __slots__ = ("_days",)
+    Args:
+        secrets: The operator's keys, by name.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_days", "_secrets")
+
+    def __init__(self, secrets: Secrets) -> None:
         self._days: dict[date, bytes] = {}
+        self._secrets = secrets
 
-    def of_day(self, day: date) -> bytes:
-        """Return 16 bytes, the same for a day as long as this filter runs."""
+    def of(self, plan: Plan, field: str, day: date) -> bytes:
+        """Return the operator's key of a field, or 16 bytes that are the same for a day as long as this filter runs."""
+        if field in plan.keys:
+            return self._secrets[plan.keys[field].name]
         return self._days.setdefault(day, os.urandom(16))
 
     def __repr__(self) -> str:

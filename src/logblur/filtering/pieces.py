@@ -9,22 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
 from logblur.filtering.keys import Keyring
-from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, NOTHING, fitted, part_of_url, printed_time
+from logblur.filtering.printing import (
+    NO_METHOD,
+    NO_PROTOCOL,
+    NOTHING,
+    fitted,
+    part_of_url,
+    printed_number,
+    printed_time,
+    within_quotes,
+)
 from logblur.formats import Escape, Field, Kind
 from logblur.jit import Bytes, Codes, Ints, grown
 from logblur.parse.parser import Parser, Texts, parts_of
 from logblur.parse.text import text_of
-from logblur.policy.plan import Plan
+from logblur.policy.plan import KEY_SIZE, Plan
 from logblur.protect import printing_kernels as kernels
 from logblur.protect.addresses import Addresses, Network, spelled_addresses
+from logblur.protect.buckets import bucketed
 from logblur.protect.lines import Said, Speakers, protected_addresses, protected_texts, rounded
 from logblur.schema import PAD
 
@@ -32,6 +43,7 @@ _FULL: Final = 64 << 20
 _LONGEST_ADDRESS: Final = 48  # with brackets, and to spare
 _DAYS: Final = 8
 _QUARTER_US: Final = 900_000_000
+_STEPS_US: Final = {"second": 1_000_000, "minute": 60_000_000}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SOCKET: Final = "unix:"
 _IN_ORDER: Final = ("method", "host", "path", "query", "protocol")
@@ -106,6 +118,7 @@ class Rows:
         self.data, self.size, self.keep, self.rows = data, size, keep, len(keep)
         self.times: Ints = scalars["time"][keep]
         self.codes: dict[object, Codes] = {}
+        self._steps: dict[int, tuple[list[int], Codes]] = {}
 
     def scalar(self, name: str) -> npt.NDArray[Any]:
         """Return the values of a field of numbers."""
@@ -122,16 +135,18 @@ class Rows:
             return starts, ends
         raise ValueError("the field has no such part")
 
-    @cached_property
-    def quarters(self) -> tuple[list[int], Codes]:
-        """The distinct quarters of an hour, since 1970, and the number of each row's: zones change at such.
+    def steps(self, step_us: int) -> tuple[list[int], Codes]:
+        """Return the distinct steps of time, such as quarters of an hour, since 1970, and the number of each row's.
 
-        Lines come in the order of their times, nearly: only where the quarter changes it is looked at.
+        Lines come in the order of their times, nearly: only where the step changes it is looked at.
         """
-        quarters = self.times // _QUARTER_US
-        heads = np.flatnonzero(np.diff(quarters, prepend=-1))
-        distinct, numbers = np.unique(quarters[heads], return_inverse=True)
-        return distinct.tolist(), np.repeat(numbers, np.diff(heads, append=self.rows)).astype(np.int32)
+        if step_us not in self._steps:
+            steps = self.times // step_us
+            heads = np.flatnonzero(np.diff(steps, prepend=-1))
+            distinct, numbers = np.unique(steps[heads], return_inverse=True)
+            codes = np.repeat(numbers, np.diff(heads, append=self.rows)).astype(np.int32)
+            self._steps[step_us] = distinct.tolist(), codes
+        return self._steps[step_us]
 
 
 Piece = Callable[[Rows], Ints]
@@ -178,20 +193,27 @@ class Printers:
         return piece
 
     def time(self, field: Field, behind: bytes) -> Piece:
-        """Return what prints the start of the hour or day."""
-        known: dict[int, int] = {}
+        """Return what prints the start of the second, minute, hour or day; zones change at quarters of an hour."""
+        method = self.speakers.method("time")
+        step_us, known = _STEPS_US.get(method, _QUARTER_US), _Known(self.store, behind)
 
-        def printed(quarter: int) -> int:
-            local = (_EPOCH + timedelta(microseconds=quarter * _QUARTER_US)).astimezone(self.plan.zone)
-            text = printed_time(rounded(local, self.speakers.method("time")), field.layout, self.plan.log_zone)
-            return int(self.store.add([text], behind)[0])
+        def printed(step: int) -> bytes:
+            local = (_EPOCH + timedelta(microseconds=step * step_us)).astimezone(self.plan.zone)
+            return printed_time(rounded(local, method), field.layout, self.plan.log_zone)
 
         def piece(rows: Rows) -> Ints:
-            quarters, codes = rows.quarters
-            for quarter in quarters:
-                if quarter not in known:
-                    known[quarter] = printed(quarter)
-            return np.array([known[quarter] for quarter in quarters], np.int64)[codes]
+            steps, codes = rows.steps(step_us)
+            return known.numbers(steps, printed)[codes]
+
+        return piece
+
+    def bucket(self, field: Field, nothing: bytes, behind: bytes) -> Piece:
+        """Return what prints the bucket of a number."""
+        known = _Known(self.store, behind)
+
+        def piece(rows: Rows) -> Ints:
+            values, codes = np.unique(bucketed(rows.scalar(field.name)), return_inverse=True)
+            return known.numbers(values.tolist(), lambda value: printed_number(value, field, nothing))[codes]
 
         return piece
 
@@ -211,11 +233,11 @@ class Printers:
                 return self.store.add_addresses(made, standing, behind)
             return self.store.add([NOTHING if v is None else v.hex().encode() for v in made.to_pylist()], behind)
 
-        numbers = [self._keyed("remote_addr", partial(printed, column)) for column in columns]
+        numbers = [self._keyed("remote_addr", partial(printed, column), column.texts) for column in columns]
 
         def piece(rows: Rows) -> Ints:
             codes = [column.codes(rows) for column in columns]
-            made = [n(rows, c, column.texts.count) for n, c, column in zip(numbers, codes, columns, strict=True)]
+            made = [of_column(rows, of) for of_column, of in zip(numbers, codes, strict=True)]
             if len(columns) == 1:
                 return made[0]
             (peer, hops), (first, second) = columns, codes
@@ -231,24 +253,36 @@ class Printers:
             made = protected_texts(column.texts_at(codes), key, field=field.name)
             return self.store.add([text.encode() if text else NOTHING for text in made], behind)
 
-        numbers = self._keyed(field.name, printed)
+        numbers = self._keyed(field.name, printed, column.texts)
+        return lambda rows: numbers(rows, column.codes(rows, *rows.part(k, field, field.name)))
 
-        def piece(rows: Rows) -> Ints:
-            codes = column.codes(rows, *rows.part(k, field, field.name))
-            return numbers(rows, codes, column.texts.count)
-
-        return piece
-
-    def _keyed(self, name: str, printed: Callable[[Ints, bytes], Ints]) -> Callable[[Rows, Codes, int], Ints]:
-        """Return what gives the number of each row's text: one a code, or where keys are days', one a code and day."""
-        if self.speakers.method(name) == "pseudonym":
-            return _Daily(self.keys, self.plan, printed).numbers
+    def _keyed(self, name: str, printed: Callable[[Ints, bytes], Ints], texts: Texts) -> Callable[[Rows, Codes], Ints]:
+        """Return what gives the number of each row's text: one a code, one a code and day, or a fresh one a row."""
+        method = self.speakers.method(name)
+        if method in KEY_SIZE and name not in self.plan.keys:
+            return _Daily(partial(self.keys.of, self.plan, name), self.plan.zone, printed, texts).numbers
+        key = self.keys.of(self.plan, name, date.min) if method in KEY_SIZE else b""
+        if method in {"ipcrypt-nd", "ipcrypt-ndx"}:
+            return lambda _, codes: printed(codes.astype(np.int64), key)
         known = _Numbers()
+        return lambda _, codes: known.of(texts.count, lambda first: printed(np.arange(first, texts.count), key))[codes]
 
-        def numbers(_: Rows, codes: Codes, count: int) -> Ints:
-            return known.of(count, lambda first: printed(np.arange(first, count), b""))[codes]
 
-        return numbers
+class _Known:
+    """The number of what is printed of each of few values."""
+
+    __slots__ = ("_behind", "_known", "_store")
+
+    def __init__(self, store: Store, behind: bytes) -> None:
+        self._store, self._behind = store, behind
+        self._known: dict[int, int] = {}
+
+    def numbers(self, values: Sequence[int], printed: Callable[[int], bytes]) -> Ints:
+        """Return the number of each value."""
+        if new := [value for value in values if value not in self._known]:
+            numbers = self._store.add([printed(value) for value in new], self._behind)
+            self._known.update(zip(new, numbers.tolist(), strict=True))
+        return np.array([self._known[value] for value in values], np.int64)
 
 
 class _Numbers:
@@ -334,22 +368,24 @@ class AddressColumn:
 class _Daily:
     """Numbers of what is printed by code under each day's key."""
 
-    def __init__(self, keys: Keyring, plan: Plan, printed: Callable[[Ints, bytes], Ints]) -> None:
-        self._keys, self._plan, self._printed = keys, plan, printed
+    def __init__(
+        self, key: Callable[[date], bytes], zone: ZoneInfo, printed: Callable[[Ints, bytes], Ints], texts: Texts
+    ) -> None:
+        self._key, self._zone, self._printed, self._texts = key, zone, printed, texts
         self._days: dict[date, Ints] = {}
 
-    def numbers(self, rows: Rows, codes: Codes, count: int) -> Ints:
+    def numbers(self, rows: Rows, codes: Codes) -> Ints:
         """Return the number of each row's text."""
-        quarters, numbers = rows.quarters
+        quarters, numbers = rows.steps(_QUARTER_US)
         times = [_EPOCH + timedelta(microseconds=quarter * _QUARTER_US) for quarter in quarters]
-        dates = [time.astimezone(self._plan.zone).date() for time in times]
+        dates = [time.astimezone(self._zone).date() for time in times]
         out = np.empty(rows.rows, np.int64)
         for day in sorted(set(dates)):
             here = np.array([date == day for date in dates])[numbers]
-            own, known = codes[here], self._of_day(day, count)
+            own, known = codes[here], self._of_day(day, self._texts.count)
             new = np.unique(own[known[own] == 0])
             if len(new):
-                known[new] = self._printed(new, self._keys.of_day(day))
+                known[new] = self._printed(new.astype(np.int64), self._key(day))
             out[here] = known[own]
         return out
 
@@ -389,7 +425,7 @@ class _Request:
             )
         }
         made = [self._printed(name, texts.arena, spans, int(limits[-1] - limits[0]), count) for name in _IN_ORDER]
-        lines = [b"".join(parts) or NOTHING for parts in zip(*made, strict=True)]
+        lines = [within_quotes(b"".join(parts), self._field) or NOTHING for parts in zip(*made, strict=True)]
         if not self._is_line:
             return lines
         there = (spans["method"][1] > spans["method"][0]).tolist()

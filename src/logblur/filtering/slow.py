@@ -8,22 +8,33 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from logblur.filtering.keys import Keyring
 from logblur.filtering.layout import Layout, layout_of
-from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, NOTHING, fitted, part_of_url, printed_time
+from logblur.filtering.printing import (
+    NO_METHOD,
+    NO_PROTOCOL,
+    NOTHING,
+    fitted,
+    part_of_url,
+    printed_number,
+    printed_time,
+    within_quotes,
+)
 from logblur.formats import Field, Format, Kind
 from logblur.parse.reference import RejectedError, Row, read, values_of
-from logblur.policy.plan import Plan
+from logblur.policy.plan import KEY_SIZE, Plan
+from logblur.protect.addresses import ADDRESS, ENCRYPTED
+from logblur.protect.buckets import bucketed
 from logblur.protect.lines import Said, Speakers, rounded
 from logblur.protect.pseudonyms import field_mac
 from logblur.protect.signals import restricted
 from logblur.protect.spellings import Address, client, truncated
-from logblur.schema import TEXT
 
-SLOWLY: Final = frozenset({"drop", "keep", "truncate", "pseudonym"})
-"""Methods for addresses that it knows; for others lines wait for the kernels."""
+SLOWLY: Final = frozenset({"drop", "keep", "truncate", "pseudonym", "ipcrypt-deterministic", "ipcrypt-ndx"})
+"""Methods for addresses that it knows without kernels; for others lines wait for those."""
 
 _SOCKET: Final = "unix:"
 
@@ -59,7 +70,10 @@ class Slow:
         signals = self._plan.signals
         if signals is None:
             return False
-        columns = {name: pa.array([values[name]]).cast(TEXT) for name in signals.fields & values.keys()}
+        columns = {
+            name: pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), pa.array([values[name]], pa.large_string()))
+            for name in signals.fields & values.keys()
+        }
         return bool(restricted(columns, signals, 1)[0])
 
 
@@ -95,6 +109,9 @@ class _Line:
         value = values[field.name]
         if field.kind is Kind.STATUS and method == "class":
             return b"%d00" % (value // 100) if value else nothing
+        if method == "bucket":
+            none = -1 if value is None else value
+            return printed_number(int(bucketed(np.array([none], np.int64))[0]), field, nothing)
         if method == "pseudonym":
             return self._mac(field.name, None if value is None else value.encode(), values)
         said = self._speakers.of(field.name)
@@ -117,18 +134,26 @@ class _Line:
             if callable(said) and not (name == "host" and self._speakers.of("path") is None):
                 parts[name] = part_of_url(_said(said, values[name]), name, field, literal)
         target = parts["host"] + parts["path"] + parts["query"]
-        return b" ".join((parts["method"], target, parts["protocol"])) if request else target or NOTHING
+        return within_quotes(
+            b" ".join((parts["method"], target, parts["protocol"])) if request else target or NOTHING, field
+        )
 
     def _address(self, field: Field, raw: bytes, literal: bytes, nothing: bytes, values: dict[str, Any]) -> bytes:
-        method = self._speakers.method("remote_addr")
+        method = self._plan.methods.get("remote_addr", "drop")
         if method == "keep" and self._plan.client.field == "remote_addr":
             return raw or nothing
         found = None if method == "drop" else self._client(values)
         if found is None:
             return b"-"
-        if method == "pseudonym":
+        if method in KEY_SIZE:
             value = found if found.version == 6 else IPv6Address(0xFFFF << 32 | int(found))
-            return self._mac("remote_addr", value.packed, values)
+            if method == "pseudonym":
+                return self._mac("remote_addr", value.packed, values)
+            column = pa.array([value.packed], pa.binary(ADDRESS))
+            made: bytes = ENCRYPTED[method](column, self._key("remote_addr", values))[0].as_py()
+            if len(made) > ADDRESS:
+                return made.hex().encode()
+            found = IPv6Address(made).ipv4_mapped or IPv6Address(made)
         if method == "truncate":
             found = truncated(found, ipv4_prefix=self._plan.ipv4_prefix, ipv6_prefix=self._plan.ipv6_prefix)
         if isinstance(found, IPv4Address):
@@ -150,8 +175,10 @@ class _Line:
     def _mac(self, field: str, value: bytes | None, values: dict[str, Any]) -> bytes:
         if value is None:
             return b"-"
-        key = self._keys.of_day(values["time"].astimezone(self._plan.zone).date())
-        return field_mac(key, field=field)(value)[:16].hex().encode()
+        return field_mac(self._key(field, values), field=field)(value)[:16].hex().encode()
+
+    def _key(self, field: str, values: dict[str, Any]) -> bytes:
+        return self._keys.of(self._plan, field, values["time"].astimezone(self._plan.zone).date())
 
 
 def _said(said: Said, text: str | None) -> str | None:

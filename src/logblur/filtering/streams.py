@@ -25,6 +25,7 @@ from logblur.parse.detect import SAMPLE_BYTES, choose
 from logblur.policy import Policy, load_policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import resolve
+from logblur.protect.named import secrets_of
 from logblur.schema import Block
 from logblur.sources.blocks import BlockReader
 from logblur.sources.find import Log, find_logs
@@ -133,7 +134,7 @@ def filter_logs(
 class _Job:
     def __init__(self, plan: Plan, rejects: Rejects, stop: Stop) -> None:
         self._plan, self._rejects, self._stop = plan, rejects, stop
-        self._keys = Keyring()
+        self._keys = Keyring(secrets_of(plan))
         self._filters: list[Filter | TextFilter] = []
         self._formats: list[str] = []
         self._workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -169,6 +169,7 @@ NAMED: Final[Mapping[str, Named]] = {
             "referer": ["request_Referer", "RequestRefererHeader"],
             "user_agent": ["request_User-Agent", "RequestUserAgentHeader"],
             "forwarded_for": "request_X-Forwarded-For",
+            "sent_http_content_type": ["downstream_Content-Type", "origin_Content-Type"],
         },
     ),
     "cloudflare_json": Named(

@@ -66,6 +66,10 @@ _NAMES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "user_agent": ("httpuseragent useragent agent requestuseragent useragentoriginal", _any),
     "forwarded_for": ("httpxforwardedfor xforwardedfor forwardedfor", _any),
     "cookies": ("httpcookie cookie cookies", _any),
+    "sent_http_content_type": (
+        "senthttpcontenttype upstreamhttpcontenttype responsecontenttype contenttype mimetype",
+        re.compile(r"[\w.+-]+/[\w.+-]+.*|-?").fullmatch,
+    ),
 }
 """For each column the names that keys have, better known ones first, and what their values look like."""
 

@@ -220,7 +220,8 @@ def squid() -> Format:
     """Squid, "Features/LogFormat": ``squid``, native; the duration is padded; CONNECT logs host and port for a URL."""
     fields = (
         _time("s"), replace(_duration("ms"), padded=True), Field("remote_addr", Kind.TEXT), _SKIP, _STATUS, _SENT,
-        Field("method", Kind.TEXT), Field("url", Kind.URL), Field("remote_user", Kind.TEXT), _SKIP, _SKIP,
+        Field("method", Kind.TEXT), Field("url", Kind.URL), Field("remote_user", Kind.TEXT), _SKIP,
+        Field("sent_http_content_type", Kind.TEXT),
     )  # fmt: skip
     return Format("", fields, (b"", b" ", b" ", b" ", b"/", *[b" "] * 6, b""), optional=1)
 

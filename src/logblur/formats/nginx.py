@@ -49,6 +49,7 @@ KNOWN: Final[Mapping[str, Field]] = {
     "http_x_forwarded_for": Field("forwarded_for", Kind.TEXT, listed=True),
     "proxy_add_x_forwarded_for": Field("forwarded_for", Kind.TEXT, listed=True),
     "http_cookie": Field("cookies", Kind.TEXT),
+    "upstream_http_content_type": Field("sent_http_content_type", Kind.TEXT, listed=True),
 }
 """The variables that have a column of another name or kind; any other is text by its own name."""
 

@@ -49,7 +49,7 @@ def _printed(field: Field, values: Mapping[str, Value]) -> bytes:
             assert isinstance(time, datetime)
             return _time(time, field.layout).encode()
         case Kind.DURATION if field.name and isinstance(us := values.get(field.name), int):
-            return _number(us, UNITS[field.layout]).encode()
+            return number(us, UNITS[field.layout]).encode()
         case Kind.STATUS | Kind.SIZE | Kind.DURATION:
             value = values.get(field.name)
             return b"-" if value is None else str(value).encode()
@@ -74,7 +74,7 @@ def _url(values: Mapping[str, Value], host: Value) -> str:
     return f"{f'http://{host}' if host else ''}{values.get('path') or ''}{'' if query is None else f'?{query}'}"
 
 
-def _number(us: int, power: int) -> str:
+def number(us: int, power: int) -> str:
     """Return microseconds in a unit of ten to the power of them."""
     if power <= 0:
         return str(us * 10**-power)
@@ -85,7 +85,7 @@ def _time(time: datetime, layout: str) -> str:
     time = time.astimezone(UTC)
     us = int(time.timestamp()) * 1_000_000 + time.microsecond
     if layout in UNITS:
-        return _number(us, UNITS[layout])
+        return number(us, UNITS[layout])
     if layout.removeprefix("+") in UNITS:
-        return _number(time.microsecond, UNITS[layout[1:]])
+        return number(time.microsecond, UNITS[layout[1:]])
     return time.strftime(layout.replace("%f", f".{time.microsecond:06}"))

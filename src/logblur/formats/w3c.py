@@ -45,6 +45,7 @@ KNOWN: Final[Mapping[str, Field]] = {
     "bytes": Field("bytes_sent", Kind.SIZE, Escape.DOUBLED),
     "cs-bytes": Field("bytes_received", Kind.SIZE, Escape.DOUBLED),
     "x-forwarded-for": Field("forwarded_for", Kind.TEXT, Escape.PERCENT),
+    "sc-content-type": Field("sent_http_content_type", Kind.TEXT, Escape.PERCENT),
 }
 _REFERRER: Final = Field("referer", Kind.TEXT, Escape.DOUBLED)
 _IIS: Final = frozenset({"s-sitename", "s-computername", "s-port", "sc-substatus", "sc-win32-status"})

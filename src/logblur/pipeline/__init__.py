@@ -62,8 +62,8 @@ def run(
         state: The private folder of ledger, keys and partials; by default one that belongs to ``out``.
         workers: Threads that parse; by default one for each processor.
         format: Overrides the policy's ``[input] format``.
-        max_state_bytes: What the counts of open days may take on disk; a segment that would take more counts nothing,
-            and the run ends.
+        max_state_bytes: What the counts of open days may take on disk. Before they take more, reading ends: nothing of
+            that segment counts, what is counted is published, and `StateLimitError` is raised.
         on_progress: Called a few times a second.
         on_notice: Called with a line for people before something takes long.
         clock: Gives the present time, UTC.
@@ -104,10 +104,11 @@ def run(
         opened.ledger.pin_timezone(plan.zone)
         opened.ledger.pin_period(plan.period)
         publishing, started = Publishing(opened), opened.clock()
+        expired = purging.purge_expired_days(opened, policy)  # first: what need not be kept is not published once more
         publishing.seal(opened.ledger.due_days(started))
         reading = Ingest(
             opened,
-            Days(opened, policy, plan),
+            Days(opened, policy, plan, started),
             found,
             pool,
             workers=workers,
@@ -119,7 +120,9 @@ def run(
         reading.read()
         publishing.publish_dirty_days()
         publishing.finish()
-        removed = purging.purge(opened, policy, found)
+        removed = Removed(expired, purging.delete_logs(opened, policy, found))
+        if reading.limit:
+            raise reading.limit
     total = reading.total
     return Summary(
         lines=total.rows + total.directives + total.rejects.total(),
@@ -133,6 +136,7 @@ def run(
         seconds=time.perf_counter() - began,
         formats=dict(reading.formats),
         tables={table.name: TableSummary() for table in plan.tables} | publishing.tables,
+        period=plan.period,
         logs=len(found),
         logs_known=reading.logs_known,
         removed=removed,
@@ -213,7 +217,8 @@ def purge(
     loaded = policy if isinstance(policy, Policy) or policy is None else load_policy(policy)
     found = [log for log in find_logs([str(log) for log in logs], may_be_empty=True) if log.path]
     with open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened:
-        return purging.purge(opened, loaded, found, dry_run=dry_run)
+        expired = purging.purge_expired_days(opened, loaded, dry_run=dry_run)
+        return Removed(expired, purging.delete_logs(opened, loaded, found, dry_run=dry_run))
 
 
 def warm() -> None:

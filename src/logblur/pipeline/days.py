@@ -1,11 +1,11 @@
-"""What a run knows of each day: by which Plan its lines are counted, under which key, or that it is sealed."""
+"""What a run knows of each day: by which Plan its lines are counted, under which key, or that it is closed."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 from logblur.dataset.ledger import DayRecord
 from logblur.dataset.state import State
@@ -25,8 +25,9 @@ class Days:
         fields: The columns that these Plans need, sorted.
     """
 
-    def __init__(self, state: State, policy: Policy, plan: Plan) -> None:
+    def __init__(self, state: State, policy: Policy, plan: Plan, started: datetime) -> None:
         self._state, self._policy, self.plan = state, policy, plan
+        self._today = started.astimezone(plan.zone).date()
         self._records = {record.day: record for record in state.ledger.days()}
         kept = {record.plan_digest: record for record in self._records.values() if not record.sealed}
         plans = {digest: plan_of(record) for digest, record in kept.items()} | {plan.digest: plan}
@@ -35,14 +36,15 @@ class Days:
         self._keys: dict[date, DayKey] = {}
         self._lock = threading.Lock()
 
-    def sealed(self, day: date) -> bool:
-        """Say whether lines of this day come too late."""
-        return day in self._records and self._records[day].sealed
+    def closed(self, day: date) -> bool:
+        """Say whether lines of this day come too late: it is sealed, or its retention is over."""
+        record = self._records.get(day)
+        return self._policy.is_over(day, self._today) if record is None else record.sealed
 
     def token_key(self, plan: Plan, day: date) -> bytes:
-        """Return the key for a day's tokens; nothing where the day is sealed, or keeps another plan. Any thread may."""
+        """Return the key for a day's tokens; nothing where the day is closed, or keeps another plan. Any thread may."""
         record = self._records.get(day)
-        if plan is not self.plan if record is None else record.sealed or record.plan_digest != plan.digest:
+        if self.closed(day) or (plan is not self.plan if record is None else record.plan_digest != plan.digest):
             return b""
         with self._lock:
             if day not in self._keys:

@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from logblur import stopping
 from logblur.dataset.identity import HEAD_SIZE, FileStat, Head, Marks
 from logblur.dataset.ledger import NEW_LOG, LogRecord
 from logblur.dataset.state import State
-from logblur.errors import FormatError, InputError, LogblurError
+from logblur.errors import FormatError, InputError, LogblurError, StateLimitError
 from logblur.formats import Format
 from logblur.pipeline.days import Days
 from logblur.pipeline.workers import Segment, Workers
@@ -39,6 +40,8 @@ class Ingest:
         waiting: Logs whose incomplete last line waits for its end.
         formats: Logs read, by the name of their format.
         errors: Of logs that failed; what is before the fault counts, and so do all other logs.
+        limit: The limit on the state was reached: nothing of the segment that would have passed it counts, nor of what
+            comes after.
     """
 
     def __init__(
@@ -55,7 +58,8 @@ class Ingest:
         on_notice: Callable[[str], None] | None,
     ) -> None:
         self._state, self._days, self._logs = state, days, logs
-        self._make_workers = functools.partial(Workers, state, days, pool, workers, started, max_state_bytes)
+        room = None if max_state_bytes is None else max(max_state_bytes - state.size(), 0)
+        self._make_workers = functools.partial(Workers, state, days, pool, workers, started, room)
         self._on_progress, self._on_notice = on_progress, on_notice
         sizes = [stat.size if (stat := FileStat.of(log.path)) else None for log in logs] if on_progress else []
         self._bytes_total = None if None in sizes else sum(filter(None, sizes))
@@ -63,14 +67,19 @@ class Ingest:
         self.bytes_read = self.logs_known = self.waiting = 0
         self.formats: Counter[str] = Counter()
         self.errors: list[LogblurError] = []
+        self.limit: StateLimitError | None = None
 
     def read(self) -> None:
-        """Count what is new in every log, in their order."""
+        """Count what is new in every log, in their order, up to the limit on the state."""
         for log in self._logs:
+            stopping.check()
             try:
                 self._read(log)
             except (InputError, FormatError) as error:
                 self.errors.append(error)
+            except StateLimitError as error:
+                self.limit = error
+                return
 
     @functools.cached_property
     def _workers(self) -> Workers:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
+from logblur import stopping
 from logblur.dataset import manifest
 from logblur.dataset.ledger import DayRecord
 from logblur.dataset.seal import seal_day
@@ -64,6 +65,7 @@ class Publishing:
         from logblur.aggregate import release
         from logblur.dataset.publish import DayInfo, publish_day
 
+        stopping.check()
         state, plan = self._state, plan_of(record)
         released = release(self._merged(record, plan), plan.tables)
         rolled_up = {name: table.rolled_up for name, table in released.items()}

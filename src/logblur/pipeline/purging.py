@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from logblur.dataset.identity import FileStat
 from logblur.dataset.retention import expired_days, partitions, purge_days
 from logblur.dataset.state import State
 from logblur.policy import Policy
 from logblur.sources.find import Log
-from logblur.summary import Removed
 
 
-def purge(state: State, policy: Policy | None, logs: Sequence[Log], *, dry_run: bool = False) -> Removed:
-    """Remove what need not be kept any more; return what went, or what would go.
+def purge_expired_days(state: State, policy: Policy | None, *, dry_run: bool = False) -> tuple[date, ...]:
+    """Remove the days past their retention; return them.
 
     Args:
-        state: The days, and what is known of the logs.
-        policy: The one at hand: its retention, where it is shorter than a day's own, and whether logs may be deleted.
-        logs: The only ones that may be.
-        dry_run: Remove nothing.
+        state: The days.
+        policy: The one at hand: its retention, where it is shorter than a day's own.
+        dry_run: Remove nothing, but refuse what would be refused.
     """
     now = state.clock()
-    days = [record.day for record in expired_days(state, now, policy.retention if policy else None)]
+    days = expired_days(state, now, policy)
     if dry_run:
         for day in days:
-            partitions(state, day)  # what would be refused
+            partitions(state, day)
     else:
         purge_days(state, days, now)
-    gone = [log.name for log in logs if _discard(state, log, dry_run=dry_run)] if _may_delete(policy) else []
-    return Removed(tuple(days), tuple(gone))
+    return tuple(days)
 
 
-def _may_delete(policy: Policy | None) -> bool:
-    return policy is not None and policy.input.delete_logs
+def delete_logs(state: State, policy: Policy | None, logs: Sequence[Log], *, dry_run: bool = False) -> tuple[str, ...]:
+    """Remove, of these logs, those that are counted and sealed, where the policy says so; return their names."""
+    if policy is None or not policy.input.delete_logs:
+        return ()
+    return tuple(log.name for log in logs if _discard(state, log, dry_run=dry_run))
 
 
 def _discard(state: State, log: Log, *, dry_run: bool) -> bool:

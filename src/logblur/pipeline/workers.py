@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from logblur import stopping
 from logblur.dataset.state import State
-from logblur.errors import OutputError
+from logblur.errors import StateLimitError
 from logblur.formats import Format
 from logblur.pipeline.days import Days
 from logblur.policy.plan import Plan
@@ -72,7 +73,7 @@ class Workers:
         pool: Has a thread more than there are workers.
         count: How many workers.
         started: When the run began.
-        max_state_bytes: What partials may take on disk, those of earlier runs among them.
+        room: Bytes that partials may still take on disk; None for any number.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Workers:
         pool: ThreadPoolExecutor,
         count: int,
         started: datetime,
-        max_state_bytes: int | None,
+        room: int | None,
     ) -> None:
         from logblur.classify import Memory
         from logblur.protect import Templates
@@ -92,7 +93,7 @@ class Workers:
         self._memory, self._templates = Memory(), Templates()
         self._rules: Future[None] | None = None
         self._rehearsed = False
-        self._room = None if max_state_bytes is None else max_state_bytes - state.size()
+        self._room = room
         self._lock = threading.Lock()
 
     def get_ready(self) -> None:
@@ -123,12 +124,13 @@ class Workers:
             jobs = [self._pool.submit(self._work, pull, form, agents) for _ in range(count)]
             self._rehearse(form, first)
             while not all(job.done() for job in jobs):
+                stopping.check()
                 if not self._learn(agents):
                     report(reader)
             segment = Segment()
             for job in jobs:
                 segment.add(job.result())
-        except BaseException:  # a signal too: workers that wait for a pipe would keep the run alive
+        except BaseException:  # a signal too: workers would read on to the end of the segment
             reader.stop()
             raise
         return segment
@@ -189,7 +191,7 @@ class Workers:
                 self._take_room(file.size)
             if plan is days.plan:
                 found.no_address = rows.no_address
-                found.late = Counter({day: n for day, n in rows.left_out.items() if days.sealed(day)})
+                found.late = Counter({day: n for day, n in rows.left_out.items() if days.closed(day)})
         return found
 
     def _take_room(self, size: int) -> None:
@@ -198,9 +200,9 @@ class Workers:
                 return
             self._room -= size
             if self._room < 0:
-                raise OutputError(
+                raise StateLimitError(
                     f"{self._state.partials}: the counts of open days would take more than the limit on the state;"
-                    " nothing of this segment was counted: raise --max-state, or seal days earlier (seal_after)"
+                    " what fits is counted and published, no more is: raise --max-state, or seal sooner (seal_after)"
                 )
 
     def _protect(self, batch: pa.RecordBatch, plan: Plan, token_key: TokenKeys) -> Protected:
@@ -210,7 +212,14 @@ class Workers:
         assert self._rules is not None
         self._rules.result()  # compiled once, by whoever was asked first
         named = batch.select([name for name in batch.schema.names if name in plan.fields])  # another plan's are not its
-        classified = classify(named, site=plan.site, memory=self._memory, pages=plan.pages, dimensions=plan.dimensions)
+        classified = classify(
+            named,
+            site=plan.site,
+            memory=self._memory,
+            pages=plan.pages,
+            dimensions=plan.dimensions,
+            follow_campaigns=plan.follows_campaigns,
+        )
         columns = sorted({name for table in plan.tables for name in table.by})
         return protect(classified, plan, token_key, columns=columns, templates=self._templates)
 

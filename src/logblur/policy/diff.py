@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from logblur.policy.explain import BECOMES, MEANS, RECORD, restrictions
+from logblur.policy.explain import MEANS, left_of, restrictions
 from logblur.policy.model import Duration, Policy, Table
 from logblur.policy.plan import Method, Plan
 from logblur.policy.resolve import resolve
@@ -26,6 +26,8 @@ SUBJECTS: Final = {
     "bytes_sent": "sizes",
     "referer": "referrers",
     "user_agent": "browsers and devices",
+    "bytes_received": "sizes of requests",
+    "duration": "durations",
     "forwarded_for": "addresses that proxies tell",
     "cookies": "cookies",
 }
@@ -121,6 +123,10 @@ def _field(name: str, before: Policy, after: Policy, plans: tuple[Plan, Plan]) -
         told = tuple(TOLD.index(method) for method in methods)
         was, becomes = (_becomes(name, method, plan) for method, plan in zip(methods, plans, strict=True))
         yield Change(subject, was, becomes, "more" if told[1] > told[0] else "less")
+    elif plans[0].keys.get(name) != plans[1].keys.get(name):
+        was, becomes = (_becomes(name, methods[0], plan) for plan in plans)
+        dies = tuple(name not in plan.keys for plan in plans)
+        yield from _changed(subject, was, becomes, "other" if dies[0] == dies[1] else "less" if dies[1] else "more")
     if name == "path":
         old, new = (plan.query for plan in plans)
         effect: Effect = "more" if set(old) < set(new) else "less" if set(new) < set(old) else "other"
@@ -135,7 +141,7 @@ def _field(name: str, before: Policy, after: Policy, plans: tuple[Plan, Plan]) -
 def _becomes(name: str, method: Method, plan: Plan) -> str:
     if method == "drop":
         return "nothing"
-    return BECOMES.get(name, RECORD)[method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
+    return left_of(name, method, plan)
 
 
 def _signals(plans: tuple[Plan, Plan]) -> Iterator[Change]:

@@ -8,20 +8,24 @@ from typing import Final
 
 from logblur.periods import Period
 from logblur.policy.model import Policy
-from logblur.policy.plan import Client, Method, Plan, TablePlan
+from logblur.policy.plan import CAMPAIGN, Client, Method, Plan, TablePlan
 from logblur.policy.resolve import made_of
 from logblur.policy.rules import Fields
 from logblur.schema import FINDINGS, PARSED, Category, metadata_of
 
 RECORD: Final[Mapping[Method, str]] = {
-    "pseudonym": "pseudonym under the day's key, in records; personal data",
+    "pseudonym": "pseudonym under {key}, in records; personal data",
     "keep": "as logged but for addresses within, in records; personal data",
 }
-
 """What is left of a field that only some servers log."""
+
+_BUCKET: Final = "the largest of 0, 1, 2, 5, 10, 20, 50 … that is no larger, in records"
+_READS: Final = "in records; personal data, and who has the key reads the address"
 
 BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
     "time": {
+        "second": "second, in records",
+        "minute": "minute, in records",
         "hour": "day and hour",
         "day": "day",
         "keep": "day and hour in tables, the whole time in records",
@@ -30,18 +34,23 @@ BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
         "truncate": "network: the first {ipv4} bits of IPv4, {ipv6} of IPv6",
         "asn": "the network's owner by number, looked up on the whole address",
         "country": "country, looked up on the whole address",
-        "pseudonym": "pseudonym under the day's key, in records; personal data",
+        "pseudonym": "pseudonym under {key}, in records; personal data",
+        "ipcrypt-deterministic": f"address encrypted under {{key}}, the same each time, {_READS}",
+        "ipcrypt-pfx": f"address encrypted under {{key}}, neighbours stay neighbours, {_READS}",
+        "ipcrypt-nd": f"address encrypted under {{key}}, another each time, {_READS}",
+        "ipcrypt-ndx": f"address encrypted under {{key}}, another each time, {_READS}",
+        "cryptopan": f"address encrypted under {{key}}, neighbours stay neighbours, {_READS}",
         "keep": "the whole address, in records; personal data",
     },
     "remote_user": {
-        "pseudonym": "pseudonym under the day's key, in records; personal data",
+        "pseudonym": "pseudonym under {key}, in records; personal data",
         "keep": "the whole user name, in records; personal data",
     },
     "host": {"keep": "site as logged"},
     "method": {"keep": "method; one that is not standard becomes (unusual)"},
     "path": {"template": "path without its query, variable parts replaced"},
     "status": {"keep": "status as logged", "class": "class of the status, such as 4xx"},
-    "bytes_sent": {"keep": "size, summed"},
+    "bytes_sent": {"keep": "size, summed", "bucket": _BUCKET},
     "referer": {
         "terms": "as domain, and what was searched for where the engine says it, swept",
         "path": "site and path, variable parts replaced, without its query",
@@ -49,6 +58,8 @@ BECOMES: Final[Mapping[str, Mapping[Method, str]]] = {
         "domain": "registrable domain, and search engine, social network or answering service",
     },
     "user_agent": {"family": "browser, system, device and bot, by name and major version"},
+    "bytes_received": {"keep": "size of the request, in records", "bucket": _BUCKET},
+    "duration": {"keep": "duration of the answer, in records", "bucket": _BUCKET},
     "forwarded_for": RECORD,
     "cookies": RECORD,
 }
@@ -208,11 +219,19 @@ def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
         if name == "time":
             becomes = "nothing; read to tell the day"
     else:
-        becomes = BECOMES.get(name, RECORD)[method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
+        becomes = left_of(name, method, plan)
         if name == "path" and plan.query:
             becomes = f"path, variable parts replaced, with the parameters {', '.join(plan.query)}, their values swept"
+        if name == "path" and plan.follows_campaigns:
+            becomes += f"; a {CAMPAIGN} that names where the visit came from is told there instead"
     columns = tuple(column for column in plan.columns if name in made_of(column, plan.dimensions))
     return FieldExplained(name, method, becomes, columns, reason or "")
+
+
+def left_of(name: str, method: Method, plan: Plan) -> str:
+    """Return what is left of a field, in words; nothing is left of one that is dropped."""
+    key = f"the key {plan.keys[name].name!r}" if name in plan.keys else "the day's key"
+    return BECOMES.get(name, RECORD)[method].format(ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix, key=key)
 
 
 def restrictions(plan: Plan) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, get_args
 from logblur.errors import PolicyError
 from logblur.policy.model import Policy, Table
 from logblur.policy.nearest import nearest
-from logblur.policy.plan import LARGEST_SHARE, Method, of_files
-from logblur.policy.rules import AnyRule, Drop, Keep, Template, Truncate
+from logblur.policy.plan import CAMPAIGN, LARGEST_SHARE, Method, of_files
+from logblur.policy.rules import AnyRule, Drop, Encrypted, Keep, Pseudonym, Template, Truncate
 from logblur.schema import KEY_TYPES, MEASURES, PARSED, UNIVERSES
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _DROP: Final = Drop(method="drop")
 _PEOPLE: Final = frozenset({"visitor", "client", "remote_addr", "remote_user"})
 _TAKEN: Final = frozenset({*KEY_TYPES, *MEASURES, *PARSED.names, *_PEOPLE}) | {
     *("date", "universe", "people", "parts", "clients", "depth", "first", "own_domain", "file_kind", "searched"),
+    *(f"{CAMPAIGN}_{source}" for source in ("search_engine", "social_network", "ai_service")),
 }
 """Names of columns that mean something already, in a log, in a table, or on the way from one to the other."""
 
@@ -40,6 +41,7 @@ def lint(policy: Policy) -> None:
     for name, rule in policy.fields.named().items():
         _lint_rule(name, rule, f"fields.{name}")
     _lint_signals(policy)
+    _lint_keys(policy)
     client = policy.input.client_address
     if client.field != "remote_addr" and not client.trusted_proxies:
         raise PolicyError(
@@ -105,10 +107,38 @@ def _lint_signals(policy: Policy) -> None:
         )
 
 
+def _lint_keys(policy: Policy) -> None:
+    """Refuse a key that is not there, one that two methods share, and two that come from one place."""
+    methods: dict[str, str] = {}
+    always = {f"fields.{name}": rule for name, rule in policy.fields.named().items()}
+    stricter = policy.signals.fields.named() if policy.signals else {}
+    for path, rule in (always | {f"signals.fields.{name}": rule for name, rule in stricter.items()}).items():
+        if not isinstance(rule, Pseudonym | Encrypted) or rule.key is None:
+            continue
+        if rule.key not in policy.keys:
+            raise PolicyError(
+                f"there is no {rule.key!r} under [keys]"
+                + (f"; {nearest(rule.key, policy.keys)}" if policy.keys else ": say there where it comes from"),
+                path=f"{path}.key",
+            )
+        if methods.setdefault(rule.key, rule.method) != rule.method:
+            raise PolicyError(
+                f"{rule.key!r} is the key of {methods[rule.key]} already: two methods that share a key can tell of one "
+                "another, so give each its own",
+                path=f"{path}.key",
+            )
+    places: dict[tuple[str, str], str] = {}
+    for name, place in policy.keys.items():
+        if (other := places.setdefault(place.said(), name)) != name:
+            raise PolicyError(f"comes from where {other!r} does: give each key its own place", path=f"keys.{name}")
+
+
 def _finest(rule: AnyRule) -> tuple[int, int, int]:
     """Return an order: of two rules for one field, the smaller keeps more."""
-    bits = (-rule.ipv4_prefix, -rule.ipv6_prefix) if isinstance(rule, Truncate) else (0, 0)
-    return (get_args(Method).index(rule.method), *bits)
+    finer = (-rule.ipv4_prefix, -rule.ipv6_prefix) if isinstance(rule, Truncate) else (0, 0)
+    if isinstance(rule, Pseudonym) and rule.key:  # it links days
+        finer = (-1, 0)
+    return (get_args(Method).index(rule.method), *finer)
 
 
 def _parameters(rule: AnyRule) -> frozenset[str]:

@@ -18,6 +18,7 @@ from logblur.errors import PolicyError
 from logblur.policy.meaning import Dimension, Pages
 from logblur.policy.model import Balancing, Controller, Input, Policy, Signals, Table, Visitor
 from logblur.policy.nearest import nearest
+from logblur.policy.operator import NO_MATERIAL, KeyPlace
 from logblur.policy.rules import Fields, rules_of
 
 BUILT_IN: Final = ("audience", "strict", "records")
@@ -31,6 +32,7 @@ _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "input": Input,
     "controller": Controller,
     "balancing": Balancing,
+    "keys": KeyPlace,
     "fields": Fields,
     "visitor": Visitor,
     "signals": Signals,
@@ -115,6 +117,8 @@ def _refusal(error: ErrorDetails, document: Mapping[str, Any]) -> PolicyError:
     loc = (*error["loc"], context["field"]) if "field" in context else error["loc"]
     path = _path(loc)
     match error["type"]:
+        case "extra_forbidden" if loc[0] == "keys":
+            message = NO_MATERIAL
         case "extra_forbidden":
             message = f"there is no such key; {nearest(str(loc[-1]), _keys(loc))}"
         case "missing":
@@ -132,6 +136,8 @@ def _refusal(error: ErrorDetails, document: Mapping[str, Any]) -> PolicyError:
             message = "should begin with a letter and hold letters, digits and _ alone"
             if loc[0] == "table":
                 message = "should begin with a small letter and hold small letters, digits and _ alone"
+        case "model_type" | "model_attributes_type" if loc[0] == "keys" and len(loc) == 2:
+            message = NO_MATERIAL
         case "model_type" | "model_attributes_type":
             message = "should be a table of keys"
         case "tuple_type":

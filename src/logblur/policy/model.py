@@ -11,7 +11,7 @@ import re
 from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import MAXYEAR, date, timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ from logblur.formats.json import read_mapping
 from logblur.periods import Period
 from logblur.policy.identifiers import Identifiers
 from logblur.policy.meaning import Dimension, Pages
+from logblur.policy.operator import Keys
 from logblur.policy.plan import LARGEST_SHARE
 from logblur.policy.rules import Fields, LegalBasis, Line, Model, Name, Names, Rule, Text, distinct, line
 
@@ -48,16 +49,18 @@ class Duration:
         return f"{self.count} {self.unit}{'' if self.count == 1 else 's'}"
 
     def after(self, day: date) -> date:
-        """Return the first day on which it is over, if it begins with ``day``; hours count as the days they begin."""
+        """Return the first day on which it is over, if it begins with ``day``; hours count as the days they begin.
+
+        What lies behind the calendar's last day is that day.
+        """
         match self.unit:
-            case "hour":
-                return day + timedelta(days=-(-self.count // 24))
-            case "day" | "week":
-                return day + self.span()
+            case "hour" | "day" | "week":
+                days = -(-self.span() // timedelta(days=1))
+                return date.fromordinal(min(day.toordinal() + days, date.max.toordinal()))
             case _:
                 months = day.month - 1 + self.count * (12 if self.unit == "year" else 1)
                 year, month = day.year + months // 12, months % 12 + 1
-                return date(year, month, min(day.day, monthrange(year, month)[1]))
+                return date(year, month, min(day.day, monthrange(year, month)[1])) if year <= MAXYEAR else date.max
 
     def span(self) -> timedelta:
         """Return the exact length; `ValueError` for months and years, which have none."""
@@ -247,6 +250,7 @@ class Policy(Model):
     controller: Controller = Controller()
     balancing: Balancing = Balancing()
     input: Input = Input()
+    keys: Keys = Field(default_factory=dict)
     fields: Fields
     identifiers: Identifiers = Field(default_factory=dict)
     visitor: Visitor = Visitor()
@@ -254,6 +258,15 @@ class Policy(Model):
     pages: Pages = Pages()
     dimensions: Dimensions = Field(default_factory=dict)
     tables: Annotated[tuple[Table, ...], Field(strict=False, alias="table")] = ()
+
+    def is_over(self, day: date, today: date) -> bool:
+        """Say whether the retention of a day (or week) is over; it counts from that one's end.
+
+        Args:
+            day: Its first day.
+            today: The present day in the policy's zone.
+        """
+        return self.retention.after(self.period.after(day)) <= today
 
     def ground_of(self, rule: Rule) -> LegalBasis:
         """Return the legal basis of a field's rule: its own, else the policy's."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -11,10 +11,30 @@ from zoneinfo import ZoneInfo
 from logblur.periods import Period
 
 Method = Literal[
-    "keep", "pseudonym", "hour", "day", "truncate", "asn", "country", "template", "terms", "path", "origin", "domain",
-    "family", "class", "drop",
+    "keep", "cryptopan", "ipcrypt-pfx", "ipcrypt-deterministic", "ipcrypt-nd", "ipcrypt-ndx", "pseudonym", "second",
+    "minute", "hour", "day", "truncate", "asn", "country", "template", "terms", "path", "origin", "domain", "family",
+    "class", "bucket", "drop",
 ]  # fmt: skip
 """How a field is treated; of two that one field can have, the later keeps less. A field not named is dropped."""
+
+KEY_SIZE: Final[Mapping[Method, int]] = {
+    "pseudonym": 16,
+    "ipcrypt-deterministic": 16,
+    "ipcrypt-nd": 16,
+    "ipcrypt-ndx": 32,
+    "ipcrypt-pfx": 32,
+    "cryptopan": 32,
+}
+"""Bytes of the key of each method that takes one; all but a pseudonym, which has the day's, take an operator's."""
+
+CAMPAIGN: Final = "utm_source"
+"""The parameter in which a link says where it stands."""
+
+CONTENT_TYPE: Final = "sent_http_content_type"
+"""The field that says what kind of file was sent, whatever its path is called."""
+
+_BY_SOURCE: Final = frozenset({"search", "referral", "social", "ai_answers", "sites"})
+_SOURCES: Final = frozenset({"search_engine", "social_network", "ai_service"})
 
 Conditions = tuple[tuple[str, tuple[str, ...]], ...]
 """Fields, and for each the values that count; ``*`` in a value stands for any text."""
@@ -33,6 +53,27 @@ class Database:
     build: str
 
 
+Kind = Literal["file", "env", "fd"]
+"""Where an operator's key comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedKey:
+    """A key of the operator's, as the policy knows it.
+
+    Attributes:
+        name: What the policy calls it.
+        kind: Where it comes from: a file, an environment variable, or an open descriptor.
+        place: Its path, name or number.
+        method: The one method that it is for, which says how long it is.
+    """
+
+    name: str
+    kind: Kind
+    place: str
+    method: Method
+
+
 @dataclass(frozen=True, slots=True)
 class Signals:
     """When a request is restricted.
@@ -41,7 +82,7 @@ class Signals:
         consent: A request is, where this names fields and none of them holds one of its values.
         objection: It is, where one of these fields holds one of its values, whatever else it says.
         visitors: Whether restricted requests are among the visitors that are counted.
-        methods, columns, ipv4_prefix, ipv6_prefix, query: Of restricted requests, as in `Plan`.
+        methods, columns, ipv4_prefix, ipv6_prefix, query, keys: Of restricted requests, as in `Plan`.
     """
 
     consent: Conditions
@@ -52,6 +93,7 @@ class Signals:
     ipv4_prefix: int
     ipv6_prefix: int
     query: tuple[str, ...]
+    keys: Mapping[str, NamedKey] = field(default_factory=dict)
 
     @property
     def fields(self) -> frozenset[str]:
@@ -164,6 +206,7 @@ class Plan:
         signals: When a request is restricted, and what then becomes of it; None where the policy does not ask.
         pages: How paths are told apart and written.
         dimensions: Columns of the policy's own.
+        keys: By field, the operator's key that its method takes; one that is not here has the day's.
     """
 
     name: str
@@ -192,6 +235,14 @@ class Plan:
     signals: Signals | None = None
     pages: Pages = Pages()
     dimensions: tuple[Dimension, ...] = ()
+    keys: Mapping[str, NamedKey] = field(default_factory=dict)
+
+    @property
+    def follows_campaigns(self) -> bool:
+        """Whether `CAMPAIGN` says where a visit came from: it may stay, and a table counts by that."""
+        return CAMPAIGN in self.query and any(
+            table.where in _BY_SOURCE or not _SOURCES.isdisjoint(table.by) for table in self.tables
+        )
 
     def of_restricted(self) -> Plan:
         """Return what restricted requests go through; this Plan where there are none."""
@@ -205,4 +256,5 @@ class Plan:
             ipv4_prefix=own.ipv4_prefix,
             ipv6_prefix=own.ipv6_prefix,
             query=own.query,
+            keys=own.keys,
         )

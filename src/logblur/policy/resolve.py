@@ -12,8 +12,19 @@ from zoneinfo import ZoneInfo
 from logblur.errors import PolicyError
 from logblur.policy.lint import lint, lint_overlaps
 from logblur.policy.model import Policy, Table
-from logblur.policy.plan import Client, Database, Dimension, Method, Pages, Plan, Signals, TablePlan
-from logblur.policy.rules import AnyRule, Template, Truncate
+from logblur.policy.plan import (
+    CONTENT_TYPE,
+    Client,
+    Database,
+    Dimension,
+    Method,
+    NamedKey,
+    Pages,
+    Plan,
+    Signals,
+    TablePlan,
+)
+from logblur.policy.rules import AnyRule, Encrypted, Pseudonym, Template, Truncate
 from logblur.schema import KEY_TYPES, PARSED, SCHEMA_VERSION
 
 _AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
@@ -21,7 +32,7 @@ _AGENT: Final[Mapping[str, tuple[Method, ...]]] = {"user_agent": ("family",)}
 _REFERRER: Final[Mapping[str, tuple[Method, ...]]] = {"referer": ("domain", "origin", "path", "terms")}
 
 YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
-    "hour": {"time": ("hour", "keep")},
+    "hour": {"time": ("hour", "minute", "second", "keep")},
     "site": {"host": ("keep",)},
     "method": {"method": ("keep",)},
     "status": {"status": ("keep",)},
@@ -49,7 +60,7 @@ YIELDS: Final[Mapping[str, Mapping[str, tuple[Method, ...]]]] = {
 }
 """Key column -> the fields it is made of -> the methods that yield it, weakest first (docs/design.md, section 5)."""
 
-_OPTIONAL: Final = ("signals", "query", "databases", "identifiers", "pages", "dimensions")
+_OPTIONAL: Final = ("signals", "query", "databases", "identifiers", "pages", "dimensions", "keys")
 """Parts of a Plan that are no part of its digest where a policy does not ask for them."""
 
 _KEPT: Final[tuple[Method, ...]] = tuple(method for method in get_args(Method)[::-1] if method != "drop")
@@ -82,7 +93,8 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
 
     Privacy:
         Deny by default: a field that the policy does not name is not even parsed, except the client's address
-        (thresholds count clients), what makes a visitor, and the time.
+        (thresholds count clients), what makes a visitor, the time, and, where a table counts pages or
+        downloads, the content type of what was sent.
     """
     lint(policy)
     rules = policy.fields.named()
@@ -94,16 +106,23 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
     databases = _databases(rules)
     for number, table in enumerate(policy.tables):
         _check(table, f"table[{number}]", methods, dimensions, databases)
+    if policy.tables and methods.get("time") in {"second", "minute"}:
+        raise PolicyError(
+            f"{methods['time']!r} is for records (logblur filter, logblur.scan): tables know days and hours alone, so "
+            "write 'hour' or 'day'",
+            path="fields.time.method",
+        )
     lint_overlaps(policy.tables, {**YIELDS, **{own.name: (own.field,) for own in dimensions}}, TOLD_BY)
     ipv4_prefix, ipv6_prefix = _prefixes(rules)
     signals = _signals(policy, rules, dimensions) if policy.signals else None
     asked = ("query",) if _query(rules) else ()
+    typed = (CONTENT_TYPE,) if any("path" in TOLD_BY[table.where] for table in policy.tables) else ()
     said = policy.pages
     plan = Plan(
         name=policy.name,
         digest="",
         methods=methods,
-        fields=_parsed(methods, (policy.input.client_address.field, *policy.visitor.from_, *asked), signals),
+        fields=_parsed(methods, (policy.input.client_address.field, *policy.visitor.from_, *asked, *typed), signals),
         columns=_columns(methods, dimensions, databases),
         tables=tuple(
             TablePlan(t.name, t.where, t.by, t.measures, t.min_clients, t.max_client_share) for t in policy.tables
@@ -128,6 +147,7 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
         signals=signals,
         pages=Pages(said.index, said.trailing_slash == "drop", said.assets, said.downloads),
         dimensions=dimensions,
+        keys=_keys(policy, rules),
     )
     return replace(plan, digest=_digest(plan))
 
@@ -135,6 +155,15 @@ def resolve(policy: Policy, *, format: str | None = None) -> Plan:  # noqa: A002
 def _prefixes(rules: Mapping[str, AnyRule]) -> tuple[int, int]:
     address = rules.get("remote_addr")
     return (address.ipv4_prefix, address.ipv6_prefix) if isinstance(address, Truncate) else (0, 0)
+
+
+def _keys(policy: Policy, rules: Mapping[str, AnyRule]) -> Mapping[str, NamedKey]:
+    """Return the key of each field whose rule names one."""
+    return {
+        name: NamedKey(rule.key, *policy.keys[rule.key].said(), rule.method)
+        for name, rule in rules.items()
+        if isinstance(rule, Pseudonym | Encrypted) and rule.key
+    }
 
 
 def _databases(rules: Mapping[str, AnyRule]) -> tuple[Database, ...]:
@@ -195,6 +224,7 @@ def _signals(policy: Policy, rules: Mapping[str, AnyRule], dimensions: Sequence[
         _columns(methods, dimensions, _databases(kept)),
         *_prefixes(kept),
         _query(kept),
+        _keys(policy, kept),
     )
 
 
@@ -230,9 +260,10 @@ def _check(
     for column in table.by:
         if lacking := _lacking(column, methods, dimensions, databases):
             raise PolicyError(f"cannot have {column!r}: {lacking} (table {table.name!r})", path=f"{path}.by")
-    if "bytes" in table.measures and "bytes_sent" in dropped:
+    if "bytes" in table.measures and (method := methods.get("bytes_sent", "drop")) != "keep":
         raise PolicyError(
-            f"'bytes' sums bytes_sent, which the policy drops (table {table.name!r})", path=f"{path}.measures"
+            f"'bytes' sums bytes_sent: write method 'keep'; the policy says {method!r} (table {table.name!r})",
+            path=f"{path}.measures",
         )
 
 
@@ -255,10 +286,19 @@ def _digest(plan: Plan) -> str:
             name: method for name, method in plan.methods.items() if method != "drop"
         },  # unnamed is dropped too
         "schema": SCHEMA_VERSION,
+        "keys": _named(plan.keys),  # a key that moves is the same key
     }
+    if plan.signals:
+        facts["signals"] |= {"keys": _named(plan.signals.keys)}
+        if not plan.signals.keys:
+            del facts["signals"]["keys"]
     of_reading = ("format", "max_rejects", "max_line_bytes", "delete_logs")
-    unused = (name for name in _OPTIONAL if getattr(plan, name) in (None, (), Pages()))
+    unused = (name for name in _OPTIONAL if getattr(plan, name) in (None, (), Pages(), {}))
     for name in ("name", "digest", *of_reading, *unused):
         del facts[name]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)  # str: zones and durations
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _named(keys: Mapping[str, NamedKey]) -> Mapping[str, str]:
+    return {field: key.name for field, key in keys.items()}

@@ -133,10 +133,33 @@ class Asn(Rule):
     country_database: Line | None = None
 
 
+Name = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=100)]
+
+
 class Pseudonym(Rule):
-    """A keyed replacement for records; still personal data while the day's key exists."""
+    """A keyed replacement for records, under the day's key or one of ``[keys]``; personal data while that exists."""
 
     method: Literal["pseudonym"]
+    key: Name | None = None
+
+
+class Encrypted(Rule):
+    """An address encrypted under a key of ``[keys]``, for records: who has the key reads the address."""
+
+    method: Literal["ipcrypt-nd", "ipcrypt-ndx", "ipcrypt-deterministic", "ipcrypt-pfx", "cryptopan"]
+    key: Name
+
+
+class Second(Rule):
+    """A time by its second, for records."""
+
+    method: Literal["second"]
+
+
+class Minute(Rule):
+    """A time by its minute, for records."""
+
+    method: Literal["minute"]
 
 
 class Hour(Rule):
@@ -160,7 +183,6 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-Name = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z", max_length=100)]
 Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(distinct)]
 
 
@@ -196,6 +218,12 @@ class Class(Rule):
     """A status by its first digit."""
 
     method: Literal["class"]
+
+
+class Bucket(Rule):
+    """A size or a duration by the largest of 0, 1, 2, 5, 10, 20, 50 … that is no larger, for records."""
+
+    method: Literal["bucket"]
 
 
 class Page(Rule):
@@ -240,10 +268,14 @@ AnyRule = (
     | Page
     | Origin
     | Pseudonym
+    | Encrypted
+    | Second
+    | Minute
     | Hour
     | Day
     | Template
     | Class
+    | Bucket
     | Terms
     | Domain
     | Family
@@ -257,16 +289,18 @@ class Fields(Model):
 
     model_config = ConfigDict(extra="allow")
 
-    time: Annotated[Hour | Day | Keep | Drop, _Tagged] | None = None
-    remote_addr: Annotated[Truncate | Asn | Country | Pseudonym | Keep | Drop, _Tagged] | None = None
+    time: Annotated[Second | Minute | Hour | Day | Keep | Drop, _Tagged] | None = None
+    remote_addr: Annotated[Truncate | Asn | Country | Pseudonym | Encrypted | Keep | Drop, _Tagged] | None = None
     remote_user: Annotated[Pseudonym | Keep | Drop, _Tagged] | None = None
     host: Annotated[Keep | Drop, _Tagged] | None = None
     method: Annotated[Keep | Drop, _Tagged] | None = None
     path: Annotated[Template | Drop, _Tagged] | None = None
     status: Annotated[Keep | Class | Drop, _Tagged] | None = None
-    bytes_sent: Annotated[Keep | Drop, _Tagged] | None = None
+    bytes_sent: Annotated[Keep | Bucket | Drop, _Tagged] | None = None
     referer: Annotated[Terms | Page | Origin | Domain | Drop, _Tagged] | None = None
     user_agent: Annotated[Family | Drop, _Tagged] | None = None
+    bytes_received: Annotated[Keep | Bucket | Drop, _Tagged] | None = None
+    duration: Annotated[Keep | Bucket | Drop, _Tagged] | None = None
     forwarded_for: Annotated[Pseudonym | Keep | Drop, _Tagged] | None = None
     cookies: Annotated[Pseudonym | Keep | Drop, _Tagged] | None = None
     __pydantic_extra__: dict[str, Annotated[Pseudonym | Keep | Drop, _Tagged]]
@@ -293,4 +327,4 @@ def rules_of(field: str) -> dict[str, type[Rule]]:
         field = "cookies"
     union = next(kind for kind in get_args(Fields.model_fields[field].annotation) if kind is not type(None))
     rules: tuple[type[Rule], ...] = get_args(get_args(union)[0])
-    return {get_args(rule.model_fields["method"].annotation)[0]: rule for rule in rules}
+    return {method: rule for rule in rules for method in get_args(rule.model_fields["method"].annotation)}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 
 from logblur.policy import Policy
-from logblur.policy.model import Duration
 from logblur.policy.plan import Plan, TablePlan
 from logblur.privacy.published import Published, TableDay
 from logblur.privacy.report import Result, verdict_of
@@ -21,21 +20,23 @@ def contract(found: Sequence[Published], policy: Policy, plan: Plan, *, today: d
         found: The output, in its versions.
         policy: What was promised.
         plan: What it comes to.
-        today: The present day, UTC.
+        today: The present day where the policy counts its days.
     """
-    oldest = _before(today or datetime.now(UTC).date(), policy.retention)
+    today = today or datetime.now(plan.zone).date()
     tables = {table.name: table for table in plan.tables}
     bad = []
     for out in found:
         bad += [f"{file.relative_to(out.folder)}: no table of a day" for file in out.strays]
         for table in out.tables:
-            bad += [f"{table.table}, {table.day}: {what}" for what in _departures(table, tables, plan, oldest)]
+            bad += [f"{table.table}, {table.day}: {what}" for what in _departures(table, tables, policy, plan, today)]
     count = sum(len(out.tables) for out in found)
     words = f"{count:,} tables held against policy {plan.name}, digest {plan.digest[:12]}"
     return verdict_of("contract", bad, words, {"tables": count})
 
 
-def _departures(table: TableDay, tables: dict[str, TablePlan], plan: Plan, oldest: date) -> Iterator[str]:
+def _departures(
+    table: TableDay, tables: dict[str, TablePlan], policy: Policy, plan: Plan, today: date
+) -> Iterator[str]:
     promised = tables.get(table.table)
     if promised is None:
         yield "the policy has no such table"
@@ -46,7 +47,7 @@ def _departures(table: TableDay, tables: dict[str, TablePlan], plan: Plan, oldes
         yield "its columns are not those of the policy"
     if table.k != promised.min_clients or table.where != promised.where:
         yield "its threshold or its universe is not the policy's"
-    if table.period.after(table.day) <= oldest:
+    if policy.is_over(table.day, today):
         yield "kept longer than the policy says"
     if plan.publish == "sealed" and not table.sealed:
         yield "published before its day was sealed"
@@ -76,14 +77,3 @@ def _coarse(name: str, value: object, plan: Plan) -> bool:
             return str(value) in {f"{digit}xx" for digit in range(10)}
         case _:
             return True
-
-
-def _before(today: date, retention: Duration) -> date:
-    """Return the first day that may still be kept."""
-    match retention.unit:
-        case "month" | "year":
-            months = today.year * 12 + today.month - 1 - retention.count * (12 if retention.unit == "year" else 1)
-            year, month = divmod(months, 12)
-            return date(max(year, 1), month + 1, min(today.day, 28)) if year > 0 else date.min
-        case _:
-            return today - retention.span() if retention.span() < timedelta(days=700_000) else date.min

@@ -125,7 +125,8 @@ def _controller(words: Phrases, policy: Policy) -> list[Item]:
 
 
 def _what(words: Phrases, name: str, plan: Plan) -> str:
-    return words.field(name, plan.methods[name], ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix)
+    key = words.of("key", "named" if name in plan.keys else "day")
+    return words.field(name, plan.methods[name], ipv4=plan.ipv4_prefix, ipv6=plan.ipv6_prefix, key=key)
 
 
 def _kept(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:

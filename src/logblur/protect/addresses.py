@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from logblur.errors import KeyMaterialError, UsageError
+from logblur.policy.plan import Method
 from logblur.protect import address_kernels
 from logblur.protect.pseudonyms import field_mac
 from logblur.schema import NONE
@@ -149,6 +151,16 @@ def networks(found: Addresses, *, ipv4_prefix: int, ipv6_prefix: int) -> pa.Arra
     return pa.array(texts, pa.string()).take(pa.array(out))
 
 
+def address_texts(found: Addresses) -> list[str]:
+    """Return each address as text, IPv4 in its own form; ``(none)`` for what is no address."""
+    halves = zip(found.high.tolist(), found.low.tolist(), found.family.tolist(), strict=True)
+    return [
+        NONE if not family else str(ipaddress.IPv4Address(low & 0xFFFFFFFF))
+        if family == 4 else str(ipaddress.IPv6Address(high << 64 | low))
+        for high, low, family in halves
+    ]  # fmt: skip
+
+
 def truncated(found: Addresses, *, ipv4_prefix: int, ipv6_prefix: int) -> Addresses:
     """Return the addresses with only their first bits, as `truncate` does; families stay."""
     from logblur.protect import prefix_kernels
@@ -161,6 +173,14 @@ def truncated(found: Addresses, *, ipv4_prefix: int, ipv6_prefix: int) -> Addres
 def column_of(found: Addresses) -> pa.Array:
     """Return the addresses as a column of ``fixed_size_binary(16)``, null for what is none."""
     return _column(_blocks(found.high, found.low), found.family != 0)
+
+
+def addresses_of(column: pa.Array) -> Addresses:
+    """Return the addresses of a column of ``fixed_size_binary(16)``; what is null is none."""
+    blocks, valid = _binary(column, ADDRESS)
+    high, low = _words(blocks)
+    family = np.where((high == 0) & (low >> np.uint64(32) == 0xFFFF), 4, 6)
+    return Addresses(high, low, np.where(valid, family, 0).astype(np.uint8))
 
 
 def truncate(column: pa.Array, *, ipv4_prefix: int, ipv6_prefix: int) -> pa.Array:
@@ -238,7 +258,7 @@ def pseudonym(column: pa.Array, key: bytes, *, field: str) -> pa.Array:
     Source:
         RFC 2104, FIPS 198-1; truncation to 128 bits as RFC 2104 section 5 allows. Verified by RFC 4231, Wycheproof.
     """
-    _check_key(key, 16, "pseudonym")
+    check_key(key, 16, "pseudonym")
     blocks, valid = _addresses(column)
     rows = np.flatnonzero(valid)
     high, low = _words(blocks[rows])
@@ -278,7 +298,7 @@ def ipcrypt_deterministic(column: pa.Array, key: bytes) -> pa.Array:
     """
     from logblur.protect import aes
 
-    _check_key(key, 16, "ipcrypt-deterministic")
+    check_key(key, 16, "ipcrypt-deterministic")
     blocks, valid = _addresses(column)
     return _column(aes.encrypted(blocks, key), valid)
 
@@ -287,7 +307,7 @@ def ipcrypt_deterministic_decrypt(column: pa.Array, key: bytes) -> pa.Array:
     """Return the addresses that `ipcrypt_deterministic` under this key made these of; any address decrypts to one."""
     from logblur.protect import aes
 
-    _check_key(key, 16, "ipcrypt-deterministic")
+    check_key(key, 16, "ipcrypt-deterministic")
     blocks, valid = _addresses(column)
     return _column(aes.decrypted(blocks, key), valid)
 
@@ -354,7 +374,7 @@ def ipcrypt_nd(column: pa.Array, key: bytes, *, tweaks: pa.Array | None = None) 
     """
     from logblur.protect import ipcrypt
 
-    _check_key(key, 16, "ipcrypt-nd")
+    check_key(key, 16, "ipcrypt-nd")
     blocks, valid = _addresses(column)
     chosen = _tweaks(tweaks, len(blocks), TWEAK_ND)
     return _column(np.hstack([chosen, ipcrypt.nd(blocks, chosen, key, inverse=False)]), valid)
@@ -369,7 +389,7 @@ def ipcrypt_nd_decrypt(column: pa.Array, key: bytes) -> pa.Array:
     """
     from logblur.protect import ipcrypt
 
-    _check_key(key, 16, "ipcrypt-nd")
+    check_key(key, 16, "ipcrypt-nd")
     rows, valid = _binary(column, TWEAK_ND + ADDRESS)
     return _column(ipcrypt.nd(rows[:, TWEAK_ND:], rows[:, :TWEAK_ND], key, inverse=True), valid)
 
@@ -401,7 +421,7 @@ def ipcrypt_ndx(column: pa.Array, key: bytes, *, tweaks: pa.Array | None = None)
     """
     from logblur.protect import ipcrypt
 
-    _check_key(key, 32, "ipcrypt-ndx")
+    check_key(key, 32, "ipcrypt-ndx")
     blocks, valid = _addresses(column)
     chosen = _tweaks(tweaks, len(blocks), TWEAK_NDX)
     return _column(np.hstack([chosen, ipcrypt.ndx(blocks, chosen, key, inverse=False)]), valid)
@@ -416,7 +436,7 @@ def ipcrypt_ndx_decrypt(column: pa.Array, key: bytes) -> pa.Array:
     """
     from logblur.protect import ipcrypt
 
-    _check_key(key, 32, "ipcrypt-ndx")
+    check_key(key, 32, "ipcrypt-ndx")
     rows, valid = _binary(column, TWEAK_NDX + ADDRESS)
     tweaks, blocks = np.ascontiguousarray(rows[:, :TWEAK_NDX]), np.ascontiguousarray(rows[:, TWEAK_NDX:])
     return _column(ipcrypt.ndx(blocks, tweaks, key, inverse=True), valid)
@@ -455,10 +475,20 @@ def cryptopan_decrypt(column: pa.Array, key: bytes) -> pa.Array:
     return _cryptopan(column, key, inverse=True)
 
 
+ENCRYPTED: Final[Mapping[Method, Callable[[pa.Array, bytes], pa.Array]]] = {
+    "ipcrypt-deterministic": ipcrypt_deterministic,
+    "ipcrypt-pfx": ipcrypt_pfx,
+    "ipcrypt-nd": ipcrypt_nd,
+    "ipcrypt-ndx": ipcrypt_ndx,
+    "cryptopan": cryptopan,
+}
+"""How an address is encrypted: by its column and the operator's key."""
+
+
 def _pfx(column: pa.Array, key: bytes, *, inverse: bool) -> pa.Array:
     from logblur.protect import prefixes
 
-    _check_key(key, 32, "ipcrypt-pfx")
+    check_key(key, 32, "ipcrypt-pfx")
     blocks, valid = _addresses(column)
     return _column(_blocks(*prefixes.pfx(*_words(blocks), key, inverse=inverse)), valid)
 
@@ -466,12 +496,12 @@ def _pfx(column: pa.Array, key: bytes, *, inverse: bool) -> pa.Array:
 def _cryptopan(column: pa.Array, key: bytes, *, inverse: bool) -> pa.Array:
     from logblur.protect import prefixes
 
-    _check_key(key, 32, "cryptopan")
+    check_key(key, 32, "cryptopan")
     blocks, valid = _addresses(column)
     return _column(_blocks(*prefixes.cryptopan(*_words(blocks), key, inverse=inverse)), valid)
 
 
-def _check_key(key: bytes, size: int, method: str) -> None:
+def check_key(key: bytes, size: int, method: str, *, name: str = "") -> None:
     """Refuse a key that is not ``size`` bytes, or whose two halves are equal where there are two.
 
     Equal halves cancel out: ipcrypt-pfx would return what it was given (draft-denis-ipcrypt, "Key Requirements"), and
@@ -480,12 +510,15 @@ def _check_key(key: bytes, size: int, method: str) -> None:
     Raises:
         KeyMaterialError: Names the method and the sizes, never a byte of the key.
     """
+    which = f"the key {name!r}: " if name else ""
     if not isinstance(key, bytes):
-        raise KeyMaterialError(f"{method} takes its key as bytes, {size} of them")
+        raise KeyMaterialError(f"{which}{method} takes its key as bytes, {size} of them")
     if len(key) != size:
-        raise KeyMaterialError(f"{method} takes a key of {size} bytes, not of {len(key)}; make a random one")
+        raise KeyMaterialError(f"{which}{method} takes a key of {size} bytes, not of {len(key)}; make a random one")
     if method.startswith("ipcrypt") and size == 2 * ADDRESS and key[:ADDRESS] == key[ADDRESS:]:
-        raise KeyMaterialError(f"the two halves of this {method} key are equal, which undoes it; make a random one")
+        raise KeyMaterialError(
+            f"{which}the two halves of this {method} key are equal, which undoes it; make a random one"
+        )
 
 
 def _addresses(column: pa.Array) -> tuple[Bytes, Rows]:

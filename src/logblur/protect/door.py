@@ -7,10 +7,12 @@ along into every file, and with them what was meant to stay behind.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -20,21 +22,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.periods import Period
-from logblur.policy.plan import Plan
+from logblur.policy.plan import CAMPAIGN, Method, Plan
 from logblur.policy.rules import rules_of
 from logblur.protect import kernels
-from logblur.protect.addresses import Addresses, buffers_of, networks
+from logblur.protect.addresses import (
+    ENCRYPTED,
+    Addresses,
+    address_texts,
+    addresses_of,
+    buffers_of,
+    column_of,
+    networks,
+)
+from logblur.protect.buckets import bucketed
 from logblur.protect.clients import clients
 from logblur.protect.detect import without_addresses
 from logblur.protect.geo import located
 from logblur.protect.hosts import sites
+from logblur.protect.named import Secrets
 from logblur.protect.pages import written
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import pseudonyms
 from logblur.protect.queries import kept_parameters, search_terms
 from logblur.protect.referrers import origins, pages
 from logblur.protect.signals import restricted
-from logblur.schema import NOBODY, NONE, PARSED, UNUSUAL, Protected
+from logblur.schema import NOBODY, NONE, PARSED, UNUSUAL, Protected, Universe
 
 TokenKeys = Callable[[date], bytes]
 """The 16 bytes that key a day's tokens, or empty bytes for a day whose rows are to be left out."""
@@ -44,16 +56,28 @@ _QUARTER: Final = 900
 _EPOCH: Final = date(1970, 1, 1)
 
 
+NUMBERS: Final = frozenset({"bytes_received", "duration"})
+"""Fields of records that are numbers."""
+
+
 def record_columns(plan: Plan) -> tuple[str, ...]:
-    """Return the fields that a plan lets out line by line, as a pseudonym or, with a reason, as they are."""
-    said = [name for name, method in plan.methods.items() if method in {"pseudonym", "keep"}]
-    return tuple(name for name in said if "pseudonym" in rules_of(name))
+    """Return the fields that a plan lets out line by line: replaced under a key, coarse, or, with a reason, kept."""
+    methods = plan.methods
+    said = [name for name, method in methods.items() if method in {"pseudonym", "keep", *ENCRYPTED}]
+    numbers = [name for name in PARSED.names if name in NUMBERS and methods.get(name, "drop") != "drop"]
+    time = ["time"] if methods.get("time") in {"second", "minute", "keep"} else []
+    return (*time, *(name for name in said if "pseudonym" in rules_of(name)), *numbers)
 
 
 _STATUS: Final[Mapping[str, Callable[[int], str]]] = {
     "status": lambda status: str(status) if status else NONE,
     "status_class": lambda status: f"{status // 100}xx" if status else NONE,
     "complete": lambda status: {200: "yes", 206: "part"}.get(status, NONE),
+}
+_SOURCES: Final[Mapping[str, Universe]] = {
+    "search_engine": Universe.PAGE_SEARCH,
+    "social_network": Universe.PAGE_SOCIAL,
+    "ai_service": Universe.PAGE_ANSWERS,
 }
 _KINDS: Final = {"page": 0, "asset": 1, "download": 2}
 
@@ -79,13 +103,21 @@ class _Rows:
     times: LocalTimes
     keys: list[bytes]
     restricted: npt.NDArray[np.bool_] | None
+    by_campaign: npt.NDArray[np.bool_] | None
+    secrets: Secrets
 
     def has(self, name: str) -> bool:
         return name in self.batch.schema.names
 
 
 def protect(
-    batch: pa.RecordBatch, plan: Plan, token_keys: TokenKeys, *, columns: Collection[str], templates: Templates
+    batch: pa.RecordBatch,
+    plan: Plan,
+    token_keys: TokenKeys,
+    *,
+    columns: Collection[str],
+    templates: Templates,
+    secrets: Secrets = MappingProxyType({}),
 ) -> Protected:
     """Return the rows of a classified batch as the Plan lets them be seen.
 
@@ -95,6 +127,7 @@ def protect(
         token_keys: The day's key for tokens; asked once per distinct day.
         columns: The columns wanted, of the Plan's ``columns`` and, for records, of `record_columns`.
         templates: Those made before.
+        secrets: The operator's keys that the columns wanted take, by name.
 
     Privacy:
         Nothing of a field leaves but what a named column yields, and two 64-bit tokens under the day's key: made
@@ -112,7 +145,8 @@ def protect(
         coded["remote_addr"] = _Coded(client.codes, client.texts, spare=True)
     addresses = None if client is None else client.addresses
     marked = restricted(texts, plan.signals, batch.num_rows) if plan.signals else None
-    rows = _Rows(batch, plan, templates, coded, addresses, times, keys, marked)
+    by_campaign = _by_campaign(coded, plan, marked) if plan.follows_campaigns else None
+    rows = _Rows(batch, plan, templates, coded, addresses, times, keys, marked, by_campaign, secrets)
     visitors, counted = _tokens(rows)
     if plan.signals is not None and not plan.signals.visitors:
         visitors[marked] = NOBODY
@@ -222,6 +256,31 @@ def _digests(texts: pa.Array, number: int) -> npt.NDArray[np.uint64]:
     return out
 
 
+def _by_campaign(
+    coded: Mapping[str, _Coded], plan: Plan, marked: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.bool_] | None:
+    """Return the rows whose source `CAMPAIGN` tells: it names one, and the referrer neither does nor is the site."""
+    if f"{CAMPAIGN}_search_engine" not in coded:
+        return None
+
+    told = np.logical_or.reduce([_names_one(coded[f"{CAMPAIGN}_{source}"]) for source in _SOURCES])
+    if "referrer_domain" in coded:
+        told &= ~np.logical_or.reduce([_names_one(coded[source]) for source in _SOURCES])
+        domains, own = coded["referrer_domain"], coded["own_domain"]
+        places = np.asarray(pc.fill_null(pc.index_in(domains.values, own.values), -1))
+        numbers = np.asarray(pc.index_in(own.values, own.values))
+        told &= ~(_names_one(domains) & (places[domains.codes] == numbers[own.codes]))
+    if marked is not None and plan.signals is not None and CAMPAIGN not in plan.signals.query:
+        told &= ~marked
+    return np.asarray(told)
+
+
+def _names_one(column: _Coded) -> npt.NDArray[np.bool_]:
+    """Return in which rows a column says something."""
+    says: npt.NDArray[np.bool_] = np.array([value != NONE for value in column.values.to_pylist()], np.bool_)
+    return np.asarray(says[column.codes])
+
+
 def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
     count, coded = rows.batch.num_rows, rows.coded
     same, out = np.zeros(count, np.int32), np.empty(count, np.int8)
@@ -245,6 +304,10 @@ def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
         codes("agent"), bots, status, codes("file_kind"), kinds,
         codes("referrer_domain"), origins, domains, codes("own_domain"), own, out,
     )  # fmt: skip
+    if rows.by_campaign is not None:
+        pages = rows.by_campaign & (out >= Universe.PAGE)
+        for source, universe in _SOURCES.items():
+            out[pages & _names_one(coded[f"{CAMPAIGN}_{source}"])] = universe
     return out
 
 
@@ -256,7 +319,27 @@ def _status(rows: _Rows) -> npt.NDArray[np.int16]:
 def _bytes(rows: _Rows) -> pa.Array:
     if not rows.has("bytes_sent"):
         return pa.array(np.zeros(rows.batch.num_rows, np.int64))
-    return pa.array(np.asarray(rows.batch.column("bytes_sent").fill_null(0)))
+    return pa.array(np.maximum(_numbers("bytes_sent", rows), 0))
+
+
+def _numbers(name: str, rows: _Rows) -> npt.NDArray[np.int64]:
+    """Return a number of each row as the Plan lets it be seen; -1 where there is none, or it is dropped."""
+    raw = np.asarray(rows.batch.column(name).fill_null(-1))
+    always = _coarse(raw, rows.plan.methods.get(name, "drop"))
+    if rows.restricted is None:
+        return always
+    return np.where(rows.restricted, _coarse(raw, rows.plan.of_restricted().methods.get(name, "drop")), always)
+
+
+def _coarse(values: npt.NDArray[np.int64], method: str) -> npt.NDArray[np.int64]:
+    return bucketed(values) if method == "bucket" else values if method == "keep" else np.full_like(values, -1)
+
+
+def _times(rows: _Rows) -> pa.Array:
+    """Return the time of each row in the policy's zone, at the start of the second or minute that it is in."""
+    step = {"second": 1_000_000, "minute": 60_000_000}.get(rows.plan.methods["time"], 1)
+    times = np.asarray(rows.batch.column("time").cast(pa.int64()))
+    return pa.array(times // step * step, pa.timestamp("us", rows.plan.zone.key))
 
 
 def _column(name: str, rows: _Rows) -> pa.Array:
@@ -265,6 +348,13 @@ def _column(name: str, rows: _Rows) -> pa.Array:
         raise ValueError("the Plan yields no such column")
     if name == "hour":
         return pa.array(rows.times.hours)
+    if name == "time":
+        return _times(rows)
+    if name in NUMBERS:
+        if not rows.has(name):
+            return pa.nulls(rows.batch.num_rows, pa.int64())
+        numbers = _numbers(name, rows)
+        return pa.array(numbers, mask=numbers < 0)
     always = _values(name, rows, rows.plan)
     if rows.restricted is None or not rows.restricted.any():
         return _rebuilt(always)
@@ -306,19 +396,34 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
     if name == "method" and "method" in coded:
         known = [NONE if v is None else v if v in METHODS else UNUSUAL for v in coded["method"].values.to_pylist()]
         return _Coded(coded["method"].codes, pa.array(known, pa.string()))
+    if name in _SOURCES and rows.by_campaign is not None and rows.by_campaign.any():
+        by_referrer = coded[name] if name in coded else _constant(NONE, rows)
+        by_campaign = coded[f"{CAMPAIGN}_{name}"]
+        codes = np.where(rows.by_campaign, by_campaign.codes + len(by_referrer.values), by_referrer.codes)
+        return _Coded(codes, pa.concat_arrays([by_referrer.values, by_campaign.values]), spare=True)
     if name in coded and name not in PARSED.names:  # made by classify, of values that are publishable
         return coded[name]
     return _constant("human" if name == "agent" else NONE, rows)
 
 
 def _paths(rows: _Rows, plan: Plan) -> _Coded:
-    """Return the templates of paths, each with the parameters that stay."""
+    """Return the templates of paths, each with the parameters that stay.
+
+    A `CAMPAIGN` that names a source is told in the columns of sources and not here: two tables of which one counts by
+    the path and one by the source could else be subtracted.
+    """
     templates = rows.templates.of(rows.coded["path"].values, plan.identifiers)
     path = _Coded(rows.coded["path"].codes, written(templates, plan.pages))
     if not plan.query or "query" not in rows.coded:
         return path
     queries = rows.coded["query"]
-    kept = kept_parameters(queries.values, plan.query, plan.identifiers).dictionary_encode()
+    kept = kept_parameters(queries.values, plan.query, plan.identifiers)
+    if f"{CAMPAIGN}_search_engine" in rows.coded:
+        others = [parameter for parameter in plan.query if parameter != CAMPAIGN]
+        named = [pc.not_equal(rows.coded[f"{CAMPAIGN}_{source}"].values, NONE) for source in _SOURCES]
+        told = functools.reduce(pc.or_, named)
+        kept = pc.if_else(told, kept_parameters(queries.values, others, plan.identifiers), kept)
+    kept = kept.dictionary_encode()
     query = np.asarray(kept.indices)[queries.codes]
     pairs, codes = np.unique(path.codes.astype(np.int64) * len(kept.dictionary) + query, return_inverse=True)
     of, asked = np.divmod(pairs, len(kept.dictionary))
@@ -335,13 +440,28 @@ def _identifier(name: str, rows: _Rows, plan: Plan) -> _Coded:
         texts = column.values if name == "remote_addr" else without_addresses(column.values)
         kept = [NONE if v is None else re.sub(r"^\(", "%28", v) for v in texts.to_pylist()]
         return _Coded(column.codes, pa.array(kept, pa.string()), column.spare)
+    days, keys = rows.times.numbers, rows.keys
+    if name in plan.keys:
+        days, keys = np.zeros_like(days), [rows.secrets[plan.keys[name].name]]
+    if (method := plan.methods[name]) in ENCRYPTED:
+        return _encrypted(rows.addresses, column.codes, method, keys[0]) if rows.addresses else _constant(NONE, rows)
     if name == "remote_addr" and rows.addresses is not None:
         found = rows.addresses
         halves = zip(found.high.tolist(), found.low.tolist(), found.family.tolist(), strict=True)
         values = [(h << 64 | x).to_bytes(16, "big") if family else None for h, x, family in halves]
     else:
         values = [None if v is None else v.encode() for v in column.values.to_pylist()]
-    return _Coded(*pseudonyms(values, column.codes, rows.times.numbers, rows.keys, field=name))
+    return _Coded(*pseudonyms(values, column.codes, days, keys, field=name))
+
+
+def _encrypted(found: Addresses, codes: npt.NDArray[np.signedinteger], method: Method, key: bytes) -> _Coded:
+    """Return each row's address encrypted: an address again, or the hex digits of what is longer."""
+    encrypt, addresses = ENCRYPTED[method], column_of(found)
+    if method not in {"ipcrypt-nd", "ipcrypt-ndx"}:
+        return _Coded(codes, pa.array(address_texts(addresses_of(encrypt(addresses, key))), pa.string()), spare=True)
+    made = encrypt(addresses.take(pa.array(codes)), key).to_pylist()  # each row with a tweak of its own
+    texts = [NONE if value is None else value.hex() for value in made]
+    return _Coded(np.arange(len(texts)), pa.array(texts, pa.string()))
 
 
 def _constant(text: str, rows: _Rows) -> _Coded:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from logblur.errors import PolicyError
 from logblur.policy.plan import Plan
-from logblur.protect.addresses import Addresses, column_of, pseudonym, truncated
+from logblur.protect.addresses import ENCRYPTED, Addresses, addresses_of, column_of, pseudonym, truncated
 from logblur.protect.detect import without_addresses
 from logblur.protect.door import METHODS
 from logblur.protect.hosts import sites
@@ -35,7 +35,7 @@ Said = Callable[[pa.Array], pa.Array]
 UNUSUAL_METHOD: Final = "UNUSUAL"
 """Stands for a method that no standard names: its text is the client's."""
 
-ADDRESS_METHODS: Final = frozenset({"drop", "keep", "truncate", "pseudonym"})
+ADDRESS_METHODS: Final = frozenset({"drop", "keep", "truncate", "pseudonym", *ENCRYPTED})
 
 
 class Speakers:
@@ -70,7 +70,7 @@ class Speakers:
     def _check(self, name: str) -> None:
         method = self.method(name)
         known = {
-            "time": {"keep", "hour", "day"},
+            "time": {"keep", "second", "minute", "hour", "day"},
             "remote_addr": ADDRESS_METHODS,
             self._plan.client.field: ADDRESS_METHODS | {"drop"},
             "status": {"drop", "keep", "class"},
@@ -78,11 +78,15 @@ class Speakers:
             "referer": {"drop", "domain", "origin", "path"},
             "host": {"drop", "keep"},
             "method": {"drop", "keep"},
-            "bytes_sent": {"drop", "keep"},
+            "bytes_sent": {"drop", "keep", "bucket"},
+            "bytes_received": {"drop", "keep", "bucket"},
+            "duration": {"drop", "keep", "bucket"},
             "user_agent": {"drop", "family"},
         }.get(name, {"drop", "keep", "pseudonym"})
         if method not in known:
-            what = "cannot be left out of a line: choose hour or day" if name == "time" else f"cannot print {method!r}"
+            what = (
+                "cannot be left out of a line: choose day, or finer" if name == "time" else f"cannot print {method!r}"
+            )
             raise PolicyError(f"{what} (logblur filter)", path=f"{self._path}.{name}")
 
     def of(self, name: str) -> Said | str | None:
@@ -103,7 +107,7 @@ class Speakers:
                 return self._domains if method == "domain" else self._referrers
             case "user_agent":
                 return self._agents
-            case "status" | "bytes_sent":
+            case "status" | "bytes_sent" | "bytes_received" | "duration":
                 return "keep"
             case _ if method == "keep":
                 return _without_addresses
@@ -173,8 +177,14 @@ def _agent(agent: Agent) -> str | None:
 
 
 def rounded(time: datetime, method: str) -> datetime:
-    """Return the start of the hour or day of a local time."""
-    return time.replace(hour=0 if method == "day" else time.hour, minute=0, second=0, microsecond=0)
+    """Return the start of the second, minute, hour or day of a local time."""
+    unit = ("second", "minute", "hour", "day").index(method)
+    return time.replace(
+        hour=time.hour if unit < 3 else 0,
+        minute=time.minute if unit < 2 else 0,
+        second=time.second if unit < 1 else 0,
+        microsecond=0,
+    )
 
 
 def protected_addresses(found: Addresses, plan: Plan, key: bytes) -> Addresses | pa.Array:
@@ -183,10 +193,11 @@ def protected_addresses(found: Addresses, plan: Plan, key: bytes) -> Addresses |
     Args:
         found: The clients.
         plan: What becomes of ``remote_addr``.
-        key: 16 bytes, where it is a pseudonym.
+        key: That of ``remote_addr``, where its method takes one.
 
     Returns:
-        Addresses, or where the method makes other values of them, ``fixed_size_binary``, null for none.
+        Addresses, or where the method makes longer or other values of them, ``fixed_size_binary``, null for none: 16
+        bytes of a pseudonym, 24 of ipcrypt-nd and 32 of ipcrypt-ndx (tweak, then ciphertext).
     """
     match plan.methods.get("remote_addr", "drop"):
         case "keep":
@@ -195,6 +206,10 @@ def protected_addresses(found: Addresses, plan: Plan, key: bytes) -> Addresses |
             return truncated(found, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
         case "pseudonym":
             return pseudonym(column_of(found), key, field="remote_addr")
+        case "ipcrypt-deterministic" | "ipcrypt-pfx" | "cryptopan" as method:
+            return addresses_of(ENCRYPTED[method](column_of(found), key))
+        case "ipcrypt-nd" | "ipcrypt-ndx" as method:
+            return ENCRYPTED[method](column_of(found), key)
         case method:
             raise ValueError(f"no line says {method}")
 

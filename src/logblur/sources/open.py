@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Final, Literal, Protocol, Self
 
+from logblur import stopping
 from logblur.errors import InputError
 from logblur.sources.discard import is_finished
 from logblur.sources.find import Log
@@ -190,7 +191,9 @@ class Stream:
 
         Raises:
             InputError: Not readable, truncated, corrupt, expanding beyond `RATIO`, or text in UTF-16.
+            Stopped: A signal came.
         """
+        stopping.check()
         if self._decode is None:
             n = self._stored.readinto(view)
         else:
@@ -324,6 +327,7 @@ class _Pipe:
     def _pull(self, view: memoryview) -> int:
         try:
             while not select.select([self._file], [], [], _PATIENCE)[0]:
+                stopping.check()
                 if self.stopped:
                     raise InputError("was left before its end", source=self._name, offset=self.position)
             return self._file.readinto(view) or 0
