@@ -20,7 +20,7 @@ from logblur.filtering.layout import layout_of
 from logblur.filtering.pieces import AddressColumn, Piece, Printers, Rows, Store
 from logblur.filtering.printing import NOTHING
 from logblur.formats import Format, Kind
-from logblur.jit import Bytes, Codes, Ints
+from logblur.jit import Bytes, Ints, Places
 from logblur.parse.parser import Parser, Texts
 from logblur.policy.plan import Plan
 from logblur.protect import printing_kernels as kernels
@@ -46,7 +46,7 @@ class Lines:
 
     data: Bytes
     ends: Ints
-    begins: Codes
+    begins: Places
     refused: Ints
     why: Bytes
     directives: int
@@ -99,29 +99,30 @@ class Fast:
             self._begin()
         data, size = block.data, block.size
         found = self._parser.find(self._form, data, size)
-        keep = np.arange(found.rows, dtype=np.int32) if isinstance(found.keep, slice) else found.keep.astype(np.int32)
-        marked = self._restricted(data, size, keep)
-        sides = [keep] if not marked.any() else [keep[~marked], keep[marked]]
+        whole = np.arange(found.rows)
+        marked = self._restricted(data, size, found.rows)
+        sides = [whole[~marked], whole[marked]] if marked.any() else [whole]
         made = [
-            line.put(Rows(self._parser, data, size, side, found.scalars), self._parser)
+            line.put(Rows(self._parser, data, size, side, found), self._parser)
             for line, side in zip(self._lines, sides, strict=False)
         ]
         out, ends = made[0] if len(made) == 1 else _woven(marked, *made)
-        return Lines(out, ends, self._parser.spans.lines[keep], found.refused, found.why, found.directives)
+        begins = self._parser.spans.lines[: found.rows].copy()
+        return Lines(out, ends, begins, found.refused, found.why, found.directives)
 
-    def _restricted(self, data: Bytes, size: int, keep: Codes) -> npt.NDArray[np.bool_]:
-        """Return which of the lines are of restricted requests."""
+    def _restricted(self, data: Bytes, size: int, rows: int) -> npt.NDArray[np.bool_]:
+        """Return which of the lines last found are of restricted requests."""
         signals = self._plan.signals
         if signals is None:
-            return np.zeros(len(keep), np.bool_)
+            return np.zeros(rows, np.bool_)
         columns: dict[str, pa.DictionaryArray] = {}
         for k, field in enumerate(self._form.fields):
             if wanted := signals.fields.intersection(field.columns):
-                for name, starts, ends in self._parser.parts(field, data, k, len(keep), keep, wanted):
-                    texts, codes = Texts(field.escape), np.empty(len(keep), np.int32)
-                    texts.codes(data, starts, ends, len(keep), size, codes)
+                for name, starts, ends in self._parser.parts(field, data, k, rows, wanted):
+                    texts, codes = Texts(field.escape), np.empty(rows, np.int32)
+                    texts.codes(data, starts, ends, rows, size, codes)
                     columns[name] = pa.DictionaryArray.from_arrays(pa.array(codes), texts.array())
-        return restricted(columns, signals, len(keep))
+        return restricted(columns, signals, rows)
 
 
 class _Line:
@@ -174,7 +175,7 @@ class _Line:
         out, ends = np.empty(room + PAD, np.uint8), np.empty(rows.rows, np.int64)
         size = kernels.splice(
             rows.data, self._printers.store.arena, self._pool, self._literals, self._first, self._last, texts,
-            rows.keep, parser.spans.starts, parser.spans.ends, self._gaps, self._nothing, out, ends,
+            rows.keep, parser.spans.table, self._gaps, self._nothing, out, ends,
         )  # fmt: skip
         return out[:size], ends
 

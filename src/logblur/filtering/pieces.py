@@ -23,24 +23,24 @@ from logblur.filtering.printing import (
     NO_PROTOCOL,
     NOTHING,
     fitted,
+    may_be_quoted,
     part_of_url,
     printed_number,
     printed_time,
     within_quotes,
 )
 from logblur.formats import Escape, Field, Kind
-from logblur.jit import Bytes, Codes, Ints, grown
-from logblur.parse.parser import Parser, Texts, parts_of
+from logblur.jit import Bytes, Codes, Ints, Places, grown
+from logblur.parse.parser import Found, Parser, Texts, parts_of
 from logblur.parse.text import text_of
 from logblur.policy.plan import KEY_SIZE, Plan
 from logblur.protect import printing_kernels as kernels
-from logblur.protect.addresses import Addresses, Network, spelled_addresses
+from logblur.protect.addresses import Addresses, Network, joined_texts, spelled_addresses
 from logblur.protect.buckets import bucketed
 from logblur.protect.lines import Said, Speakers, protected_addresses, protected_texts, rounded
 from logblur.schema import PAD
 
 _FULL: Final = 64 << 20
-_LONGEST_ADDRESS: Final = 48  # with brackets, and to spare
 _DAYS: Final = 8
 _QUARTER_US: Final = 900_000_000
 _STEPS_US: Final = {"second": 1_000_000, "minute": 60_000_000}
@@ -80,12 +80,8 @@ class Store:
 
     def add_addresses(self, found: Addresses, standing: int, behind: bytes) -> Ints:
         """Keep the texts of addresses, ``-`` for none."""
-        rows = len(found.family)
-        out = np.empty((_LONGEST_ADDRESS + len(behind)) * rows + PAD, np.uint8)
-        ends = np.zeros(rows + 1, np.int64)
-        padded = np.frombuffer(behind + bytes(PAD), np.uint8)
-        kernels.print_addresses(found.high, found.low, found.family, standing, padded, len(behind), out, ends[1:])
-        return self._add(out[: ends[-1]], np.diff(ends))
+        out, ends = joined_texts(found, standing, behind)
+        return self._add(out[: ends[-1] if len(ends) else 0], np.diff(ends, prepend=0))
 
     def _add(self, joined: Bytes, lengths: Ints) -> Ints:
         self.arena = grown(self.arena, self.size + len(joined) + PAD)
@@ -106,30 +102,24 @@ class Rows:
         codes: Those of addresses, by what they were asked of: two fields may print one client.
     """
 
-    def __init__(
-        self,
-        parser: Parser,
-        data: Bytes,
-        size: int,
-        keep: npt.NDArray[np.int32],
-        scalars: Mapping[str, npt.NDArray[Any]],
-    ) -> None:
-        self._parser, self._scalars = parser, scalars
+    def __init__(self, parser: Parser, data: Bytes, size: int, keep: Ints, found: Found) -> None:
+        self._parser, self._scalars = parser, found.scalars
         self.data, self.size, self.keep, self.rows = data, size, keep, len(keep)
-        self.times: Ints = scalars["time"][keep]
+        self._which: slice | Ints = slice(found.rows) if len(keep) == found.rows else keep
+        self.times: Ints = found.scalars["time"][self._which]
         self.codes: dict[object, Codes] = {}
         self._steps: dict[int, tuple[list[int], Codes]] = {}
 
     def scalar(self, name: str) -> npt.NDArray[Any]:
         """Return the values of a field of numbers."""
-        values: npt.NDArray[Any] = self._scalars[name][self.keep]
+        values: npt.NDArray[Any] = self._scalars[name][self._which]
         return values
 
-    def spans(self, k: int) -> tuple[Codes, Codes]:
+    def spans(self, k: int) -> tuple[Places, Places]:
         """Return where the k-th field is."""
-        return self._parser.spans.starts[k][self.keep], self._parser.spans.ends[k][self.keep]
+        return self._parser.spans.starts[k][self._which], self._parser.spans.ends[k][self._which]
 
-    def part(self, k: int, field: Field, name: str) -> tuple[Codes, Codes]:
+    def part(self, k: int, field: Field, name: str) -> tuple[Places, Places]:
         """Return where a column of the k-th field is."""
         for _, starts, ends in parts_of(field, self.data, *self.spans(k), self.rows, frozenset({name})):
             return starts, ends
@@ -311,7 +301,7 @@ class _Column:
     def __init__(self, texts: Texts) -> None:
         self.texts = texts
 
-    def codes(self, rows: Rows, starts: Codes, ends: Codes) -> Codes:
+    def codes(self, rows: Rows, starts: Places, ends: Places) -> Codes:
         """Return the codes of these spans."""
         codes = np.empty(rows.rows, np.int32)
         self.texts.codes(rows.data, starts, ends, rows.rows, rows.size, codes)
@@ -404,6 +394,7 @@ class _Request:
     def __init__(self, field: Field, literal: bytes, speakers: Speakers, store: Store) -> None:
         self._field, self._literal = field, literal
         self._is_line = field.kind is Kind.REQUEST
+        self._may_be_quoted = may_be_quoted(field)
         self._constant: dict[str, bytes] = {}
         self._parts: dict[str, tuple[Said, Texts, list[bytes]]] = {}
         for name in _IN_ORDER:
@@ -417,7 +408,7 @@ class _Request:
 
     def printed(self, texts: Texts, first: int) -> list[bytes]:
         """Return what is printed of the texts from a first code on."""
-        limits, count = texts.limits[first : texts.count + 1].astype(np.int32), texts.count - first
+        limits, count = texts.limits[first : texts.count + 1].astype(np.uint32), texts.count - first
         spans = {
             name: (starts, ends)
             for name, starts, ends in parts_of(
@@ -425,14 +416,16 @@ class _Request:
             )
         }
         made = [self._printed(name, texts.arena, spans, int(limits[-1] - limits[0]), count) for name in _IN_ORDER]
-        lines = [within_quotes(b"".join(parts), self._field) or NOTHING for parts in zip(*made, strict=True)]
+        lines = [b"".join(parts) or NOTHING for parts in zip(*made, strict=True)]
+        if self._may_be_quoted:
+            lines = [within_quotes(line, self._field) for line in lines]
         if not self._is_line:
             return lines
         there = (spans["method"][1] > spans["method"][0]).tolist()
         return [line if fits else NOTHING for line, fits in zip(lines, there, strict=True)]
 
     def _printed(
-        self, name: str, arena: Bytes, spans: Mapping[str, tuple[Codes, Codes]], size: int, count: int
+        self, name: str, arena: Bytes, spans: Mapping[str, tuple[Places, Places]], size: int, count: int
     ) -> list[bytes]:
         if name not in self._parts:
             return [self._constant.get(name, b"")] * count

@@ -91,14 +91,14 @@ def print_addresses(high, low, family, ipv6, behind, left, out, ends):
 
 
 @kernel
-def splice(block, store, pool, literals, first, last, texts, lines, starts, ends, gaps, nothing, out, line_ends):
+def splice(block, store, pool, literals, first, last, texts, lines, table, gaps, nothing, out, line_ends):
     """Put each row together: a literal, then piece by piece, each with a literal behind; return the bytes written.
 
     ``pool[literals[k]:literals[k + 1]]`` is the literal before piece k. A piece is a text of the store for each row,
     the next of ``texts`` (pieces, rows), where ``first[k]`` is negative. Otherwise it is what stands in the block from
-    field ``first[k]`` to ``last[k]`` of line ``lines[row]``, whose spans are ``starts`` and ``ends`` (fields, lines).
-    Where the literals ``pool[gaps[f]:gaps[f + 1]]`` between these do not stand there as they are, or a field is empty
-    for which ``pool[nothing[f]:nothing[f + 1]]`` stands, they are put one by one.
+    field ``first[k]`` to ``last[k]`` of line ``lines[row]``; ``table`` says where each field starts and ends. Where the
+    literals ``pool[gaps[f]:gaps[f + 1]]`` do not stand between them as they are, or a field is empty in whose place
+    ``pool[nothing[f]:nothing[f + 1]]`` stands, they are put one by one.
     """
     at, pieces, rows = np.int64(0), len(first), len(lines)
     for row in range(rows):
@@ -113,13 +113,15 @@ def splice(block, store, pool, literals, first, last, texts, lines, starts, ends
                 continue
             whole = True
             for f in range(first[k], last[k] + 1):
-                whole &= starts[f, line] < ends[f, line] or nothing[f] == nothing[f + 1]
-                whole &= f == last[k] or starts[f + 1, line] - ends[f, line] == gaps[f + 1] - gaps[f]
+                whole &= table[2 * f, line] < table[2 * f + 1, line] or nothing[f] == nothing[f + 1]
+                if f < last[k]:
+                    apart = np.int64(table[2 * f + 2, line]) - np.int64(table[2 * f + 1, line])
+                    whole &= apart == gaps[f + 1] - gaps[f]
             if whole:
-                at = put(out, at, block, np.int64(starts[first[k], line]), np.int64(ends[last[k], line]))
+                at = put(out, at, block, np.int64(table[2 * first[k], line]), np.int64(table[2 * last[k] + 1, line]))
             else:
                 for f in range(first[k], last[k] + 1):
-                    start, end = np.int64(starts[f, line]), np.int64(ends[f, line])
+                    start, end = np.int64(table[2 * f, line]), np.int64(table[2 * f + 1, line])
                     if start < end:
                         at = put(out, at, block, start, end)
                     else:
