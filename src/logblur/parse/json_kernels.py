@@ -14,7 +14,7 @@ import numpy as np
 from logblur.formats import CLF
 from logblur.formats.times import program
 from logblur.jit import inline, kernel
-from logblur.jit.intrinsics import LANES, WIDE, U, differ_mask, first_bit, fold_multiply, match_mask, word
+from logblur.jit.intrinsics import WIDE, U, first_bit, fold_multiply, match_mask, same_bytes, word
 from logblur.parse.kernels import (
     BACKSLASH,
     BAD_TIME,
@@ -29,6 +29,7 @@ from logblur.parse.kernels import (
     PLUS,
     QUOTE,
     RIGHT_BRACKET,
+    SLASH,
     SPACE,
     TRAILING,
     UNCLOSED,
@@ -79,17 +80,9 @@ def child_of(buffer, start, n, node, slots, edges, heads, pool):
     at = np.int64(fold_multiply(head ^ U(node + 1), tail ^ U(n))) & (len(slots) - 1)
     while slots[at] >= 0:
         edge = slots[at]
-        if heads[edge] == head and edges[edge, 0] == node and edges[edge, 2] == n:
-            left, a, b = n, start, edges[edge, 1]
-            while left > 0:
-                differ = differ_mask(buffer, a, pool, b)
-                if left < LANES:
-                    differ &= (U(1) << U(left)) - U(1)
-                if differ:
-                    break
-                left, a, b = left - LANES, a + LANES, b + LANES
-            if left <= 0:
-                return np.int64(edges[edge, 3])
+        known = heads[edge] == head and edges[edge, 0] == node and edges[edge, 2] == n
+        if known and same_bytes(buffer, start, pool, edges[edge, 1], n):
+            return np.int64(edges[edge, 3])
         at = (at + 1) & (len(slots) - 1)
     return np.int64(NOWHERE)
 
@@ -187,7 +180,9 @@ def find_values(buffer, rows, slots, edges, heads, pool, below, leaf, marker, li
         reasons[row] = reason if reason or marked else DIRECTIVE
 
 
-COMMON, DATE, ZONELESS, ZONED = (np.array(program(x)) for x in (CLF, "%Y-%m-%d", "%H:%M:%S%f", "%H:%M:%S%f%z"))
+COMMON, DATE, SLASHED, ZONELESS, ZONED = (
+    np.array(program(x)) for x in (CLF, "%Y-%m-%d", "%Y/%m/%d", "%H:%M:%S%f", "%H:%M:%S%f%z")
+)
 
 
 @kernel
@@ -206,12 +201,12 @@ def any_times(buffer, starts, ends, rows, times, zoneless, reasons):
             digits += 1
         n = digits - at
         c = buffer[digits] if digits < end else NEWLINE
-        if n == 4 and c == DASH and end - at > 11:
+        if n == 4 and (c == DASH or c == SLASH) and end - at > 11:
             clock = at + 11
             zone = clock
             while zone < end and not (buffer[zone] == LETTER_Z or buffer[zone] == PLUS or buffer[zone] == DASH):
                 zone += 1
-            date = time_of(buffer, at, at + 10, DATE)
+            date = time_of(buffer, at, at + 10, DATE if c == DASH else SLASHED)
             if date != NO_TIME and (buffer[at + 10] == LETTER_T or buffer[at + 10] == SPACE):
                 if zone == end:
                     time, zoneless[row] = time_of(buffer, clock, end, ZONELESS), True

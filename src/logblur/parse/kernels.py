@@ -20,19 +20,22 @@ from __future__ import annotations
 import numpy as np
 
 from logblur.jit import inline, lean_kernel
-from logblur.jit.intrinsics import LANES, WIDE, U, differ_mask, first_bit, hash_span, match_mask, prefetch, word
+from logblur.jit.intrinsics import WIDE, U, first_bit, hash_span, match_mask, prefetch, same_bytes, word
 
 NEWLINE, SPACE, QUOTE, BACKSLASH, TAB, CR, NUMBER_SIGN, DASH = (np.uint8(c) for c in b'\n "\\\t\r#-')
 SLASH, COLON, QUESTION, DOT, UNDERSCORE, PLUS, COMMA, LETTER_Z = (np.uint8(c) for c in b"/:?._+,Z")
 LEFT_BRACKET, RIGHT_BRACKET = np.uint8(0x5B), np.uint8(0x5D)
+LETTER_E, LETTER_M, LETTER_N, LETTER_S, LETTER_U = (np.uint8(c) for c in b"emnsu")
 TOO_LONG, TOO_FEW, UNCLOSED, TRAILING, BAD_TIME, FUTURE, BAD_STATUS, BAD_BYTES, BAD_DURATION = range(1, 10)
 DIRECTIVE, SHORT = 254, 255
 """Not reasons, but what stands in their place: a line that is no request; one that ended before its last field."""
 BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED, LISTED, MAY_END = 1, 2, 4, 8, 16, 32
 LITERAL, LENGTH, STOP, MODE, LEAD = range(5)
 """Columns of the token program, see `find_fields`."""
-BATCH = 256
+BATCH = 128
 """Lines whose fields are found together: they and their spans stay in the nearest caches."""
+AHEAD, FEW = 16, 1024
+"""Rows whose text is asked for ahead; distinct texts that stay in the nearest caches by themselves."""
 NO_TIME = -(1 << 62)
 BOM = np.frombuffer(b"\xef\xbb\xbf", np.uint8)
 MONTHS = np.array([int.from_bytes(m, "little") for m in b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()])
@@ -124,7 +127,7 @@ def find_lines(buffer, size, max_line, lines, at, line_ends, reasons):
         directive = False
         if first <= SPACE or first == NUMBER_SIGN or first == BOM[0]:  # rare: nothing, a comment, or blanks before
             begin = line_begin(buffer, line)
-            first = buffer[begin]
+            first, too_long = buffer[begin], end - begin > max_line
             begin = behind_blanks(buffer, begin)
             directive = not too_long and (begin == end or first == NUMBER_SIGN)
         lines[row], line_ends[row], at[row] = line, end, end if too_long else begin
@@ -262,18 +265,15 @@ def find_fields(buffer, rows, pool, tokens, heads, open_end, at, line_ends, reas
 
 
 @lean_kernel
-def close_up(rows, reasons, lines, kept, spans):
-    """Move the lines without a reason, and the spans of the fields ``kept``, to the front."""
-    for k in range(len(kept) + 1):
-        row = 0
-        for found in range(rows):
-            if k == len(kept):
-                lines[row] = lines[found]
-            else:
-                spans[2 * kept[k], row], spans[2 * kept[k] + 1, row] = (
-                    spans[2 * kept[k], found], spans[2 * kept[k] + 1, found],
-                )  # fmt: skip
-            row += reasons[found] == 0
+def close_up(rows, gone, lines, kept, spans):
+    """Move the lines that are not ``gone`` (ascending), and the spans of the fields ``kept``, to the front."""
+    for k in range(2 * len(kept) + 1):
+        column = spans[2 * kept[k // 2] + k % 2] if k < 2 * len(kept) else lines
+        row = gone[0]
+        for i in range(len(gone)):
+            for found in range(gone[i] + 1, gone[i + 1] if i + 1 < len(gone) else rows):
+                column[np.uint32(row)] = column[np.uint32(found)]
+                row += 1
 
 
 @inline
@@ -451,7 +451,7 @@ def add_times(buffer, starts, ends, rows, program, split, width, times, reasons)
             continue
         at, end = np.int64(starts[row]), np.int64(ends[row])
         if 0 < width <= end - at:
-            if last_at < 0 or U(differ_mask(buffer, at, buffer, last_at)) & ((U(1) << U(width)) - U(1)):
+            if last_at < 0 or not same_bytes(buffer, at, buffer, last_at, width):
                 last_at, minute = at, time_of(buffer, at, at + width, head)
             time = time_of(buffer, at + width, end, tail) if minute != NO_TIME else np.int64(NO_TIME)
             time = time + minute if time != NO_TIME else time
@@ -512,11 +512,45 @@ def add_numbers(buffer, starts, ends, rows, power, times, reasons):
             times[row] += min(value, np.int64(1 << 61))
 
 
+@inline
+def without_unit(buffer, at, end, power):
+    """Where a number with a unit behind it (s, ms, us, ns) ends, and the power; what was given where it has none."""
+    stop, scale = end - 1, np.int64(6)
+    c = buffer[end - 2] if end - at > 1 else SPACE
+    if c == LETTER_M or c == LETTER_U or c == LETTER_N:
+        stop, scale = end - 2, np.int64(3 if c == LETTER_M else 0 if c == LETTER_U else -3)
+    elif end - at > 3 and ((buffer[end - 3] == 0xC2 and c == 0xB5) or (buffer[end - 3] == 0xCE and c == 0xBC)):
+        stop, scale = end - 3, np.int64(0)  # the two letters that look like u
+    numeric = stop > at and (is_digit(buffer[stop - 1]) or buffer[stop - 1] == DOT)
+    return (stop, scale) if numeric and buffer[end - 1] == LETTER_S else (end, power)
+
+
+@inline
+def without_exponent(buffer, at, end, power):
+    """Where a number with an exponent of one or two digits at ``at`` ends, and the power; what was given for junk."""
+    k = at + 1
+    negative = k < end and buffer[k] == DASH
+    if k < end and (negative or buffer[k] == PLUS):
+        k += 1
+    exponent = number(buffer, k, end - k) if 1 <= end - k <= 2 else np.int64(-1)
+    if exponent < 0 or not (is_digit(buffer[at - 1]) or buffer[at - 1] == DOT):
+        return end, power
+    return at, power - exponent if negative else power + exponent
+
+
 @lean_kernel
 def durations(buffer, starts, ends, rows, power, values, reasons):
     """Microseconds; -1 for none and for a negative one."""
     for row in range(rows):
-        value = decimal(buffer, np.int64(starts[row]), np.int64(ends[row]), power)
+        at, end, scale = np.int64(starts[row]), np.int64(ends[row]), np.int64(power)
+        if at < end and not is_digit(buffer[end - 1]):
+            end, scale = without_unit(buffer, at, end, scale)
+        exponent = at + 1
+        while exponent < end and buffer[exponent] | 32 != LETTER_E:
+            exponent += 1
+        if exponent < end:
+            end, scale = without_exponent(buffer, exponent, end, scale)
+        value = decimal(buffer, at, end, scale)
         if value < -1:
             value = np.int64(-1)
             if reasons[row] == 0:
@@ -542,9 +576,10 @@ def statuses(buffer, starts, ends, rows, values, reasons):
 
 @lean_kernel
 def sizes(buffer, starts, ends, rows, values, reasons):
-    """Up to 13 digits; -1 for nothing and a lone ``-``."""
+    """Up to 13 digits, a plus before them or none; -1 for nothing and a lone ``-``."""
     for row in range(rows):
         at = np.int64(starts[row])
+        at += np.int64(ends[row] > at + 1 and buffer[at] == PLUS)
         n = np.int64(ends[row]) - at
         high = low = np.int64(0)
         if n == 0 or (n == 1 and buffer[at] == DASH):
@@ -743,48 +778,55 @@ def referrer_hosts(buffer, starts, ends, rows, hosts):
 def intern(buffer, starts, ends, rows, codes, places, slots, hashes, limits, arena, seeds, count):
     """Dense codes of byte strings, in order of first appearance; returns how many distinct ones there are now.
 
-    ``slots`` (a power of two, at most half full): 32 bits of hash, code + 1. Text k is
-    ``arena[limits[k]:limits[k + 1]]`` and ``hashes[k]`` its hash. There is room for all rows. Passes that hash and
-    prefetch come first, so that memory is awaited for many rows at once.
+    ``slots`` (a power of two, at most half full): 32 bits of hash, code + 1; where the text starts in the arena, how
+    long it is. Text k is ``arena[limits[k]:limits[k + 1]]`` and ``hashes[k]`` its hash. There is room for all rows.
+    Some rows at a time (as many as ``places`` holds) are hashed and what they need is prefetched before any is
+    compared, so that memory is awaited for many at once.
     """
     mask, low = U(len(slots) - 1), U(0xFFFFFFFF)
-    for row in range(rows):
-        places[row] = hash_span(buffer, np.int64(starts[row]), np.int64(ends[row]), seeds)
-        prefetch(slots, np.int64(places[row] & mask))
-    for row in range(rows if count > 4096 else 0):
-        prefetch(limits, max(np.int64(slots[np.int64(places[row] & mask)] & low) - 1, 0))
-    for row in range(rows if count > 4096 else 0):
-        prefetch(arena, limits[max(np.int64(slots[np.int64(places[row] & mask)] & low) - 1, 0)])
-    for row in range(rows):
-        start, n, at = np.int64(starts[row]), np.int64(ends[row]) - np.int64(starts[row]), places[row] & mask
-        while True:
-            slot = slots[np.int64(at)]
-            code = np.int64(slot & low) - 1
-            if slot == 0:
-                code = count
-                for k in range(n):
-                    arena[limits[code] + k] = buffer[start + k]
-                limits[code + 1], hashes[code] = limits[code] + n, places[row]
-                slots[np.int64(at)] = places[row] >> U(32) << U(32) | U(code + 1)
-                count += 1
-                break
-            if slot >> U(32) == places[row] >> U(32) and limits[code + 1] - limits[code] == n:
-                i, j, left = start, limits[code], n
-                while left > LANES and differ_mask(buffer, i, arena, j) == 0:
-                    i, j, left = i + LANES, j + LANES, left - LANES
-                if left <= LANES and U(differ_mask(buffer, i, arena, j)) & ((U(1) << U(left)) - U(1)) == 0:
+    keys = (seeds[0], seeds[1], seeds[2], seeds[3], seeds[4], seeds[5], seeds[6])
+    for first in range(0, rows, len(places)):
+        some = min(len(places), rows - first)
+        for k in range(some):
+            prefetch(buffer, np.int64(starts[min(first + k + AHEAD, rows - 1)]))
+            places[k] = hash_span(buffer, np.int64(starts[first + k]), np.int64(ends[first + k]), keys)
+            prefetch(slots, np.int64(places[k] & mask) * 2)
+        for k in range(some if count > FEW else 0):
+            begin = np.int64(slots[places[k] & mask, 1] >> U(32))
+            prefetch(arena, begin)
+            prefetch(arena, begin + 32)
+        for k in range(some):
+            start, at = np.int64(starts[first + k]), places[k] & mask
+            n = np.int64(ends[first + k]) - start
+            while True:
+                slot, text = slots[at, 0], slots[at, 1]
+                if slot == 0:
+                    begin = limits[count]
+                    for i in range(n):
+                        arena[begin + i] = buffer[start + i]
+                    limits[count + 1], hashes[count] = begin + n, places[k]
+                    count += 1
+                    slot = places[k] >> U(32) << U(32) | U(count)
+                    slots[at, 0], slots[at, 1] = slot, U(begin) << U(32) | U(n)
                     break
-            at = (at + U(1)) & mask
-        codes[row] = code
+                if (
+                    slot >> U(32) == places[k] >> U(32)
+                    and text & low == U(n)
+                    and same_bytes(buffer, start, arena, np.int64(text >> U(32)), n)
+                ):
+                    break
+                at = (at + U(1)) & mask
+            codes[first + k] = np.int64(slot & low) - 1
     return count
 
 
 @lean_kernel
-def rehash(slots, hashes, count):
-    """Fill empty ``slots`` from the hashes of ``count`` texts."""
+def rehash(slots, hashes, limits, count):
+    """Fill empty ``slots`` from the hashes and places of ``count`` texts."""
     mask = U(len(slots) - 1)
     for code in range(count):
         at = hashes[code] & mask
-        while slots[np.int64(at)]:
+        while slots[at, 0]:
             at = (at + U(1)) & mask
-        slots[np.int64(at)] = hashes[code] >> U(32) << U(32) | U(code + 1)
+        slots[at, 0] = hashes[code] >> U(32) << U(32) | U(code + 1)
+        slots[at, 1] = U(limits[code]) << U(32) | U(limits[code + 1] - limits[code])

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
 from logblur.formats.times import ANY, minute_of, program
+from logblur.formats.wrapping import unwrapped
 from logblur.jit import Bytes, Codes, Ints, Places, Words, grown
 from logblur.parse import json_kernels, kernels
 from logblur.parse.objects import Objects
@@ -56,6 +57,10 @@ _PARTS: Final = ("method", "path", "query", "protocol", "host")
 """What the kernels take a request line or a URL apart into, in their order."""
 
 
+_TOGETHER: Final = 64
+"""Rows of a column that are interned together: what is prefetched for them stays in the nearest cache."""
+
+
 class Texts:
     """Distinct byte strings and their codes: an open-addressing table with a random seed per process.
 
@@ -69,11 +74,11 @@ class Texts:
     def __init__(self, escape: Escape) -> None:
         self.escape = escape
         self.count = 0
-        self.slots: Words = np.zeros(2, np.uint64)
+        self.slots: Words = np.zeros((2, 2), np.uint64)
         self.hashes: Words = np.zeros(0, np.uint64)
         self.limits: Ints = np.zeros(1, np.int64)
         self.arena: Bytes = np.zeros(PAD, np.uint8)
-        self.places: Words = np.empty(0, np.uint64)
+        self.places: Words = np.empty(_TOGETHER, np.uint64)
         self._whole: pa.Array = pa.array([], pa.large_string())
 
     def codes(self, buffer: Bytes, starts: Places, ends: Places, rows: int, room: int, codes: Codes) -> None:
@@ -81,10 +86,9 @@ class Texts:
         if self.count + rows > len(self.hashes):
             self.hashes = grown(self.hashes, self.count + rows)
             self.limits = grown(self.limits, len(self.hashes) + 1)
-            self.slots = np.zeros(2 * len(self.hashes), np.uint64)
-            kernels.rehash(self.slots, self.hashes, self.count)
+            self.slots = np.zeros((2 * len(self.hashes), 2), np.uint64)
+            kernels.rehash(self.slots, self.hashes, self.limits, self.count)
         self.arena = grown(self.arena, int(self.limits[self.count]) + room + PAD)
-        self.places = grown(self.places, rows)
         self.count = kernels.intern(
             buffer, starts, ends, rows, codes, self.places,
             self.slots, self.hashes, self.limits, self.arena, self.seeds, self.count,
@@ -216,6 +220,9 @@ class Parser:
 
     def feed(self, block: Block) -> None:
         """Add the lines of a block. Never raises, whatever the bytes."""
+        if self.format.wrapping:
+            self._feed_unwrapped(block)
+            return
         if not self.format.follows_fields:
             self._feed(block, self.format)
             return
@@ -224,6 +231,15 @@ class Parser:
             lines = data[begin:end]
             part = block if len(lines) == block.size else Block.of(lines, block.offset + begin)
             self._feed(part, w3c.in_force(self.format, directives, lines))
+
+    def _feed_unwrapped(self, block: Block) -> None:
+        """Add the lines that stand within those of a block; one that does not fit is where that begins."""
+        data = block.data[: block.size].tobytes()
+        lines, counts = unwrapped(data, self.format)
+        self._feed(Block.of(lines), self.format)
+        at, why = self._rejects.pop()
+        inner, outer = _begins(lines), _begins(data).repeat(counts)
+        self._rejects.append((outer[np.searchsorted(inner, at)] + block.offset, why))
 
     def _feed(self, block: Block, form: Format) -> None:
         """Add the lines of a block, which are of this format or of one of its alternatives."""
@@ -300,11 +316,12 @@ class Parser:
         scalars = self._scalars(form, data, lines, reasons)
         if not reasons.any():
             return Found(lines, scalars, np.empty(0, np.int64), np.empty(0, np.uint8), directives)
-        keep, drop = np.flatnonzero(reasons == 0), np.flatnonzero((reasons > 0) & (reasons < kernels.DIRECTIVE))
-        refused, why = self.spans.lines[drop].astype(np.int64), reasons[drop]
-        self.spans.close_up(lines, self._kept(form))
+        keep, gone = np.flatnonzero(reasons == 0), np.flatnonzero(reasons)
+        refused, why = self.spans.lines[gone].astype(np.int64), reasons[gone]
+        refused, why = refused[why < kernels.DIRECTIVE], why[why < kernels.DIRECTIVE]
+        self.spans.close_up(lines, gone, self._kept(form))
         scalars = {name: values[keep] for name, values in scalars.items()}
-        return Found(len(keep), scalars, refused, why, directives + lines - len(keep) - len(drop))
+        return Found(len(keep), scalars, refused, why, directives + len(gone) - len(refused))
 
     def _kept(self, form: Format) -> Ints:
         """Return the fields of which `find` tells where they are."""
@@ -476,6 +493,12 @@ def parts_of(
 def _numpy_type(name: str) -> npt.DTypeLike:
     kind = column(name).type
     return np.int32 if kind == TEXT else np.int64 if name == "time" else kind.to_pandas_dtype()
+
+
+def _begins(lines: bytes) -> Ints:
+    """Return where each line begins."""
+    ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == 10)
+    return np.append(0, ends[:-1] + 1) if len(ends) else ends
 
 
 def _gathered(block: Block, begins: Ints) -> tuple[Bytes, Ints]:
