@@ -41,7 +41,7 @@ def part_of_url(text: str | None, name: str, field: Field, literal: bytes) -> by
     """Return how a part stands in a request line or URL; what is behind a host begins with a slash."""
     apart = b"# " if field.kind is Kind.REQUEST else b"#"
     if name == "query":
-        printed = _fitted(text, field, literal, apart)
+        printed = _fitted(text and text.replace(" ", "%20"), field, literal, apart)
         return b"" if printed == NOTHING else b"?" + printed
     printed = _fitted(text, field, literal, b"?" + apart)
     if name == "host":
