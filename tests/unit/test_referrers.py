@@ -116,7 +116,7 @@ def test_variables_of_nginx_and_fields_of_w3c_can_be_named(tmp_path: Path, form:
 
 def test_without_the_sweep_the_address_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: the kept header holds an address, which only the sweep removes."""
-    monkeypatch.setattr("logblur.protect.door.without_addresses", lambda values: values)
+    monkeypatch.setattr("logblur.protect.door.swept_of_addresses", lambda values, *_: values)
     assert frame(tmp_path).to_dicts()[0]["http_x_shop"] == "riga via 203.0.113.9"
 
 
