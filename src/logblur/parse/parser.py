@@ -153,9 +153,9 @@ class Parser:
             text and keep it.
 
     Cost:
-        One pass over each block and one over each column asked for; no Python object per line. Scratch of 13
-        bytes per byte of block at the worst and 0.7 MB a field, then `MAX_ROWS` rows, `MAX_DISTINCT` texts beside the `KEPT_DISTINCT` of
-        earlier takes, of `MAX_TEXT_BYTES` in all, and one block.
+        One pass over each block and one over each column asked for; no Python object per line. Scratch of 13 bytes a
+        byte of block at the worst and 0.7 MB a field, then `MAX_ROWS` rows, `MAX_DISTINCT` texts beside the
+        `KEPT_DISTINCT` of earlier takes, of `MAX_TEXT_BYTES` in all, and one block.
         Lines that the format refuses are copied and read again for each alternative it has.
     """
 
