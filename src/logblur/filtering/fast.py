@@ -19,7 +19,7 @@ from logblur.filtering.keys import Keyring
 from logblur.filtering.layout import layout_of
 from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, fitted, part_of_url, printed_number, printed_time
 from logblur.formats import Escape, Field, Format, Kind
-from logblur.jit import Bytes, Codes, Ints, grown
+from logblur.jit import Bytes, Ints, Places, grown
 from logblur.parse.parser import Found, Parser, Texts
 from logblur.policy.plan import KEY_SIZE, Plan
 from logblur.protect import printing_kernels as kernels
@@ -55,7 +55,7 @@ class Lines:
 
     data: Bytes
     ends: Ints
-    begins: Codes
+    begins: Places
     refused: Ints
     why: Bytes
     directives: int
@@ -94,7 +94,7 @@ class _Column:
         self._starts: Ints = np.empty(0, np.int64)
         self._ends: Ints = np.empty(0, np.int64)
 
-    def pieces(self, data: Bytes, starts: Codes, ends: Codes, rows: int, size: int) -> Piece:
+    def pieces(self, data: Bytes, starts: Places, ends: Places, rows: int, size: int) -> Piece:
         """Return what is printed of each span."""
         known = self.texts.count
         codes = np.empty(rows, np.int32)
@@ -111,8 +111,8 @@ class _Rows:
     """The lines of one block that fit, and what is printed of them."""
 
     def __init__(self, block: Block, found: Found) -> None:
-        self.data, self.size, self.rows, self.keep = block.data, block.size, found.rows, found.keep
-        self.times: Ints = found.scalars["time"][found.keep]
+        self.data, self.size, self.rows = block.data, block.size, found.rows
+        self.times: Ints = found.scalars["time"]
         self.scalars = found.scalars
         self.fresh: list[Bytes] = []
         self.fresh_size = 0
@@ -172,7 +172,7 @@ class Fast:
                     literals.append(b"")
         literals[-1] += self._layout.literals[-1]
         data, ends = self._spliced(rows, pieces, literals)
-        begins = self._parser.spans.lines[: len(rows.scalars["time"])][found.keep].copy()
+        begins = self._parser.spans.lines[: rows.rows].copy()
         return Lines(data, ends, begins, found.refused, found.why, found.directives)
 
     def _spliced(self, rows: _Rows, pieces: Sequence[Piece], literals: Sequence[bytes]) -> tuple[Bytes, Ints]:
@@ -193,9 +193,8 @@ class Fast:
         return np.full(rows, start), np.full(rows, end)
 
     def _spans(self, k: int, rows: _Rows) -> Piece:
-        spans, count = self._parser.spans, len(rows.scalars["time"])
-        starts, ends = spans.starts[k, :count][rows.keep], spans.ends[k, :count][rows.keep]
-        return starts.astype(np.int64), ends.astype(np.int64)
+        spans = self._parser.spans
+        return spans.starts[k, : rows.rows].astype(np.int64), spans.ends[k, : rows.rows].astype(np.int64)
 
     def _field(self, k: int, field: Field, literal: bytes, nothing: bytes, rows: _Rows) -> list[Piece | bytes]:
         method = self._speakers.method(field.name)
@@ -228,8 +227,8 @@ class Fast:
         missing = starts == ends
         return np.where(missing, none, starts), np.where(missing, end, ends)
 
-    def _part(self, k: int, field: Field, name: str, rows: _Rows) -> tuple[Codes, Codes]:
-        for _, starts, ends in self._parser.parts(field, rows.data, k, rows.rows, rows.keep, frozenset({name})):
+    def _part(self, k: int, field: Field, name: str, rows: _Rows) -> tuple[Places, Places]:
+        for _, starts, ends in self._parser.parts(field, rows.data, k, rows.rows, frozenset({name})):
             return starts, ends
         raise ValueError("the field has no such part")
 
@@ -248,8 +247,7 @@ class Fast:
     def _request(self, k: int, field: Field, literal: bytes, rows: _Rows) -> list[Piece | bytes]:
         """Method, host, path and protocol, or ``-`` for what is no request."""
         spans = {
-            name: (starts, ends)
-            for name, starts, ends in self._parser.parts(field, rows.data, k, rows.rows, rows.keep, _PARTS)
+            name: (starts, ends) for name, starts, ends in self._parser.parts(field, rows.data, k, rows.rows, _PARTS)
         }
         request = field.kind is Kind.REQUEST
         there = spans["method"][1] > spans["method"][0] if request else np.ones(rows.rows, np.bool_)
@@ -272,7 +270,7 @@ class Fast:
         return out
 
     def _part_of_request(
-        self, k: int, field: Field, name: str, said: Any, literal: bytes, spans: tuple[Codes, Codes], rows: _Rows
+        self, k: int, field: Field, name: str, said: Any, literal: bytes, spans: tuple[Places, Places], rows: _Rows
     ) -> Piece:
         def printer(texts: list[str | None]) -> list[bytes]:
             behind = b" " if name == "method" else b""
@@ -296,11 +294,11 @@ class Fast:
     def _class(self, field: Field, nothing: bytes, rows: _Rows) -> Piece:
         if self._classes is None:
             self._classes = self._store.add([nothing if k < 100 else b"%d00" % (k // 100) for k in range(1000)])
-        status = rows.scalars[field.name][rows.keep]
+        status = rows.scalars[field.name]
         return self._classes[0][status], self._classes[1][status]
 
     def _buckets(self, field: Field, nothing: bytes, rows: _Rows) -> Piece:
-        values, codes = np.unique(bucketed(rows.scalars[field.name][rows.keep]), return_inverse=True)
+        values, codes = np.unique(bucketed(rows.scalars[field.name]), return_inverse=True)
         printed = [printed_number(value, field, nothing) for value in values.tolist()]
         starts, ends = rows.place(
             np.frombuffer(b"".join(printed), np.uint8), np.cumsum([len(text) for text in printed], dtype=np.int64)

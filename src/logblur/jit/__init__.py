@@ -26,6 +26,7 @@ Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
+Places = npt.NDArray[np.uint32]  # unsigned: that an index is not negative need not be checked
 
 
 def _sources_digest() -> str:
@@ -83,9 +84,17 @@ def kernel(function: F) -> F:
     return compiled
 
 
+def lean_kernel(function: F) -> F:
+    """Compile one that allocates nothing: its arrays are not counted, which costs time in every loop that calls."""
+    compiled: F = numba.njit(
+        nogil=True, boundscheck=True, error_model="numpy", _nrt=False, cache=cache_folder is not None
+    )(function)
+    return compiled
+
+
 def inline(function: F) -> F:
-    """Compile into each kernel that calls it, as machine code."""
-    compiled: F = numba.njit(nogil=True, boundscheck=True, error_model="numpy", forceinline=True)(function)
+    """Compile into each kernel that calls it, as machine code. It allocates nothing."""
+    compiled: F = numba.njit(nogil=True, boundscheck=True, error_model="numpy", _nrt=False, forceinline=True)(function)
     return compiled
 
 

@@ -1,7 +1,7 @@
 """What Numba lacks, as a few lines of LLVM IR each: vector compares, unaligned words, wide products, prefetch.
 
-BE ADVISED: these are the only unchecked loads and stores of the project. `match_mask` and `differ_mask` read `LANES`
-bytes and `word` reads eight from the given index, whatever the array's length; `move` reads and writes `LANES`. Every
+BE ADVISED: these are the only unchecked loads and stores of the project. `match_mask` reads `WIDE` bytes, `differ_mask`
+`LANES` and `word` eight from the given index, whatever the array's length; `move` reads and writes `LANES`. Every
 array they touch is padded by `schema.PAD` bytes, which `Block`, the interning tables and `filtering` own. LLVM lowers
 the compares to AVX2, AVX-512 or NEON.
 """
@@ -19,6 +19,7 @@ from numba.np import arrayobj
 from logblur.jit import inline_source
 
 LANES = 32  # schema.LANES; repeated because this room knows no other
+WIDE = 64  # at most schema.PAD: most fields end within one look
 U = np.uint64
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _VECTOR = ir.VectorType(_I8, LANES)
@@ -31,20 +32,21 @@ def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any, to: 
 
 @intrinsic
 def match_mask(typingctx: Any, buffer: Any, index: Any, a: Any, b: Any) -> Any:
-    """Bit i of the uint32 says whether ``buffer[index + i]`` is a or b, for i < LANES."""
+    """Bit i of the uint64 says whether ``buffer[index + i]`` is a or b, for i < WIDE."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array, position, *wanted = args
-        loaded = builder.load(_pointer(context, builder, signature.args[0], array, position, _VECTOR), align=1)
-        undefined = ir.Constant(_VECTOR, ir.Undefined)
-        zeros = ir.Constant(ir.VectorType(_I32, LANES), [_I32(0)] * LANES)
+        vector = ir.VectorType(_I8, WIDE)
+        loaded = builder.load(_pointer(context, builder, signature.args[0], array, position, vector), align=1)
+        undefined = ir.Constant(vector, ir.Undefined)
+        zeros = ir.Constant(ir.VectorType(_I32, WIDE), [_I32(0)] * WIDE)
         spread = [
             builder.shuffle_vector(builder.insert_element(undefined, w, _I32(0)), undefined, zeros) for w in wanted
         ]
         hits = [builder.icmp_unsigned("==", loaded, s) for s in spread]
-        return builder.bitcast(builder.or_(*hits), ir.IntType(LANES))
+        return builder.bitcast(builder.or_(*hits), ir.IntType(WIDE))
 
-    return types.uint32(buffer, types.int64, types.uint8, types.uint8), codegen
+    return types.uint64(buffer, types.int64, types.uint8, types.uint8), codegen
 
 
 @intrinsic
@@ -61,12 +63,12 @@ def differ_mask(typingctx: Any, left: Any, i: Any, right: Any, j: Any) -> Any:
 
 @intrinsic
 def first_bit(typingctx: Any, mask: Any) -> Any:
-    """Index of the lowest set bit of a non-zero uint32."""
+    """Index of the lowest set bit of a uint64; 64 where there is none."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.zext(builder.cttz(args[0], ir.Constant(ir.IntType(1), 1)), _I64)
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
 
-    return types.int64(types.uint32), codegen
+    return types.int64(types.uint64), codegen
 
 
 @intrinsic

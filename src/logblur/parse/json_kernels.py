@@ -14,30 +14,28 @@ import numpy as np
 from logblur.formats import CLF
 from logblur.formats.times import program
 from logblur.jit import inline, kernel
-from logblur.jit.intrinsics import LANES, U, differ_mask, first_bit, fold_multiply, match_mask, word
+from logblur.jit.intrinsics import LANES, WIDE, U, differ_mask, first_bit, fold_multiply, match_mask, word
 from logblur.parse.kernels import (
     BACKSLASH,
     BAD_TIME,
     COLON,
     COMMA,
     DASH,
+    DIRECTIVE,
     LEFT_BRACKET,
     LETTER_Z,
     NEWLINE,
     NO_TIME,
-    NUMBER_SIGN,
     PLUS,
     QUOTE,
     RIGHT_BRACKET,
     SPACE,
-    TOO_LONG,
     TRAILING,
     UNCLOSED,
+    behind_blanks,
     decimal,
     find,
-    is_blank,
     is_digit,
-    line_begin,
     time_of,
 )
 
@@ -65,15 +63,8 @@ def string_end(buffer, at, stop):
                 return min(at, stop)
             at += 2
         else:
-            at += LANES
+            at += WIDE
     return stop
-
-
-@inline
-def after_blanks(buffer, at):
-    while is_blank(buffer[at]):
-        at += 1
-    return at
 
 
 @inline
@@ -104,33 +95,22 @@ def child_of(buffer, start, n, node, slots, edges, heads, pool):
 
 
 @kernel
-def find_values(
-    buffer, begin, end, slots, edges, heads, pool, below, leaf, marker, max_line, starts, ends, lines, bad_at, bad
-):
+def find_values(buffer, rows, slots, edges, heads, pool, below, leaf, marker, lines, line_ends, reasons, starts, ends):
     """Spans of the values of each line that fits.
 
     The keys: a table of edges between nodes (`child_of`); values ``below[node, 0]`` to ``below[node, 1]`` lie under a
     node, and ``leaf[node]`` says whether it is itself one. A line that leads to no ``marker`` (a node, or `NOWHERE`) is
-    a directive. Writes int32 ``starts``, ``ends`` (values, rows; empty where there is none), ``lines``, and the places
-    and reasons of rejects. Returns rows, rejects, directives.
+    a directive. Lines are those of `kernels.find_lines`; writes uint32 ``starts``, ``ends`` (values, rows; empty where
+    there is none) and the ``reasons`` of lines that do not fit, whose spans lie within them and mean nothing.
     """
     stack = np.empty(MAX_DEPTH + 1, np.int64)
-    row, rejects, directives, position = 0, 0, 0, begin
-    while position < end:
-        line = position
-        stop = find(buffer, line, NEWLINE, end)
-        position = stop + 1
-        reason = TOO_LONG if stop - line > max_line else 0
-        at = find(buffer, line, OPEN_OBJECT, stop)  # a carrier's prefix may come before it
-        first = line_begin(buffer, line)
-        if reason == 0 and (at == stop or buffer[first] == NUMBER_SIGN):
-            if buffer[first] == NUMBER_SIGN or after_blanks(buffer, first) == stop:
-                directives += 1
-                continue
+    for row in range(rows):
+        stop, reason = np.int64(line_ends[row]), np.int64(reasons[row])
+        at = find(buffer, np.int64(lines[row]), OPEN_OBJECT, stop)  # a carrier's prefix may come before it
+        if reason == 0 and at == stop:
             reason = BAD_JSON
-        if reason == 0:
-            for k in range(len(starts)):
-                starts[k, row] = ends[k, row] = at
+        for k in range(len(starts)):
+            starts[k, row] = ends[k, row] = at
         marked = marker == NOWHERE
         depth, node, key = 0, 0, False
         while reason == 0:
@@ -147,11 +127,11 @@ def find_values(
                         marked |= node == marker
                         for k in range(below[node, 0], below[node, 1]):  # the last of equal keys counts
                             starts[k, row] = ends[k, row] = at
-                at = after_blanks(buffer, close + 1)
+                at = behind_blanks(buffer, close + 1)
                 if buffer[at] != COLON:
                     reason = BAD_JSON
                     break
-                at = after_blanks(buffer, at + 1)
+                at = behind_blanks(buffer, at + 1)
                 c = buffer[at]
             # a value
             if c == QUOTE:
@@ -167,7 +147,7 @@ def find_values(
                     reason = BAD_JSON
                     break
                 depth += 1
-                at = after_blanks(buffer, at + 1)
+                at = behind_blanks(buffer, at + 1)
                 key = c == OPEN_OBJECT
                 if key:
                     stack[depth] = node
@@ -189,7 +169,7 @@ def find_values(
                     starts[below[node, 0], row], ends[below[node, 0], row] = bare, at
             # what follows it
             while depth > 0:
-                at = after_blanks(buffer, at)
+                at = behind_blanks(buffer, at)
                 c = buffer[at]
                 if c == (RIGHT_BRACKET if stack[depth] == IN_ARRAY else CLOSE_OBJECT):
                     depth -= 1
@@ -199,20 +179,12 @@ def find_values(
                     reason = BAD_JSON
                 break
             if depth == 0:
-                if reason == 0 and after_blanks(buffer, at) != stop:
+                if reason == 0 and behind_blanks(buffer, at) != stop:
                     reason = TRAILING
                 break
-            at = after_blanks(buffer, at + 1)
+            at = behind_blanks(buffer, at + 1)
             key, node = stack[depth] != IN_ARRAY, NOWHERE
-        if reason:
-            bad_at[rejects], bad[rejects] = line, reason
-            rejects += 1
-        elif marked:
-            lines[row] = line
-            row += 1
-        else:
-            directives += 1
-    return row, rejects, directives
+        reasons[row] = reason if reason or marked else DIRECTIVE
 
 
 COMMON, DATE, ZONELESS, ZONED = (np.array(program(x)) for x in (CLF, "%Y-%m-%d", "%H:%M:%S%f", "%H:%M:%S%f%z"))
@@ -222,8 +194,10 @@ COMMON, DATE, ZONELESS, ZONED = (np.array(program(x)) for x in (CLF, "%Y-%m-%d",
 def any_times(buffer, starts, ends, rows, times, zoneless, reasons):
     """Microseconds since 1970 of times in any of the layouts of `formats.times.ANY`; whether they lack a zone."""
     for row in range(rows):
-        at, end = np.int64(starts[row]), np.int64(ends[row])
         zoneless[row] = False
+        if reasons[row]:
+            continue
+        at, end = np.int64(starts[row]), np.int64(ends[row])
         if end - at >= 2 and buffer[at] == LEFT_BRACKET and buffer[end - 1] == RIGHT_BRACKET:
             at, end = at + 1, end - 1
         time = np.int64(NO_TIME)

@@ -1,11 +1,11 @@
-"""The hot core: spans, then values, then codes; one kernel a column, over blocks of whole lines.
+"""The hot core: lines, then spans, then values, then codes; one pass a field, over blocks of whole lines.
 
-BE ADVISED. `find_fields` interprets the token program with 32-byte compares. Three things make it fast, and must be
-kept when it changes: (1) nothing that depends on the data steers the scan position but the compare's own result;
-(2) a field of its usual width (a time, a status, a lone ``-``) is stepped over by a constant after one check of the
-mask, a branch the processor predicts, so that the next load does not wait for this one; (3) spans are written field
-by field, so that each later kernel walks two arrays in order. Loads of `match_mask`, `differ_mask` and `word` are
-unchecked: blocks and arenas are padded by `schema.PAD`. Everything else is bounds-checked.
+BE ADVISED. `find_fields` interprets the token program with 64-byte compares. Three things make it fast, and must be
+kept when it changes: (1) it goes field by field over some hundred lines, so that what it knows of the field stays in
+registers and the scan of one line does not wait for that of the line before; (2) nothing that depends on the data
+steers a position but the compare's own result; what is rare (escapes, short lines, refused ones) is `hard_field`'s;
+(3) spans are written field by field, so that each later kernel walks two arrays in order. Loads of `match_mask`,
+`differ_mask` and `word` are unchecked: blocks and arenas are padded by `schema.PAD`. Everything else is bounds-checked.
 
 To debug: run `reference.parse` on the same block; the two agree on rows, values, reasons and offsets. What each value
 means is defined there and not repeated here. Reasons are `schema.Reason` by number.
@@ -19,38 +19,50 @@ from __future__ import annotations
 
 import numpy as np
 
-from logblur.jit import inline, kernel
-from logblur.jit.intrinsics import LANES, U, differ_mask, first_bit, hash_span, match_mask, prefetch, word
+from logblur.jit import inline, lean_kernel
+from logblur.jit.intrinsics import LANES, WIDE, U, differ_mask, first_bit, hash_span, match_mask, prefetch, word
 
 NEWLINE, SPACE, QUOTE, BACKSLASH, TAB, CR, NUMBER_SIGN, DASH = (np.uint8(c) for c in b'\n "\\\t\r#-')
 SLASH, COLON, QUESTION, DOT, UNDERSCORE, PLUS, COMMA, LETTER_Z = (np.uint8(c) for c in b"/:?._+,Z")
 LEFT_BRACKET, RIGHT_BRACKET = np.uint8(0x5B), np.uint8(0x5D)
 TOO_LONG, TOO_FEW, UNCLOSED, TRAILING, BAD_TIME, FUTURE, BAD_STATUS, BAD_BYTES, BAD_DURATION = range(1, 10)
-BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED, LISTED = 1, 2, 4, 8, 16
+DIRECTIVE, SHORT = 254, 255
+"""Not reasons, but what stands in their place: a line that is no request; one that ended before its last field."""
+BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED, LISTED, MAY_END = 1, 2, 4, 8, 16, 32
+LITERAL, LENGTH, STOP, MODE, LEAD = range(5)
+"""Columns of the token program, see `find_fields`."""
+BATCH = 256
+"""Lines whose fields are found together: they and their spans stay in the nearest caches."""
 NO_TIME = -(1 << 62)
 BOM = np.frombuffer(b"\xef\xbb\xbf", np.uint8)
 MONTHS = np.array([int.from_bytes(m, "little") for m in b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()])
-HTTP = U(int.from_bytes(b"HTTP/", "little"))
+HTTP, HTTP_VERSION = (U(int.from_bytes(x, "little")) for x in (b"HTTP/", b"HTTP/0.0"))
+HTTP_URL, HTTPS_URL = (U(int.from_bytes(x, "little")) for x in (b"http://", b"https://"))
 SCHEME_END = U(int.from_bytes(b"://", "little"))
+METHOD, PATH, QUERY, PROTOCOL, HOST = range(0, 10, 2)
+"""Rows of the parts of a request or a URL: where each starts, and behind it where it ends."""
 
 
 @inline
-def find(buffer, position, wanted, end):
-    """Position of the next ``wanted`` or newline at or after ``position``; ``end`` where there is none before it."""
+def find_either(buffer, position, a, b, end):
+    """Position of the next a or b at or after ``position``; ``end`` where there is none before it."""
     while position < end:
-        mask = match_mask(buffer, position, wanted, NEWLINE)
+        mask = match_mask(buffer, position, a, b)
         if mask:
             return min(position + first_bit(mask), end)
-        position += LANES
+        position += WIDE
     return end
 
 
 @inline
-def literal_at(buffer, position, pool, start, length, head, mask):
-    """Whether the literal ``pool[start:start + length]`` stands here; head and mask are its first eight bytes."""
-    if word(buffer, position) & mask != head:
-        return False
-    for k in range(8, length):
+def find(buffer, position, wanted, end):
+    return find_either(buffer, position, wanted, wanted, end)
+
+
+@inline
+def literal_at(buffer, position, pool, start, length):
+    """Whether the literal ``pool[start:start + length]`` stands here."""
+    for k in range(length):
         if buffer[position + k] != pool[start + k]:
             return False
     return True
@@ -59,6 +71,21 @@ def literal_at(buffer, position, pool, start, length, head, mask):
 @inline
 def is_blank(c):
     return c == SPACE or c == TAB or c == CR
+
+
+@inline
+def behind_blanks(buffer, at):
+    while is_blank(buffer[at]):
+        at += 1
+    return at
+
+
+@inline
+def without_blanks(buffer, start, end):
+    """Where the text ends without the blanks behind it."""
+    while end > start and is_blank(buffer[end - 1]):
+        end -= 1
+    return end
 
 
 @inline
@@ -71,19 +98,47 @@ def line_begin(buffer, at):
     return at
 
 
-@inline
-def ends_here(buffer, at):
-    """Whether nothing but blanks follows on this line."""
-    while is_blank(buffer[at]):
-        at += 1
-    return buffer[at] == NEWLINE
+@lean_kernel
+def find_lines(buffer, size, max_line, lines, at, line_ends, reasons):
+    """Where lines start and end that are neither blank nor comments, and where their first byte is that is no blank.
+
+    Writes uint32 ``lines``, ``line_ends``, ``at`` and uint8 ``reasons`` (`TOO_LONG` or 0); there is room for `WIDE`
+    more line ends than bytes. What is too long has nothing to be read: ``at`` is its end. Returns lines, directives.
+    """
+    count = 0
+    for position in range(0, size, WIDE):
+        mask = match_mask(buffer, position, NEWLINE, NEWLINE)
+        line_ends[np.uint32(count)] = position + first_bit(mask)  # most often none or one, and no branch tells which
+        count += mask != U(0)
+        mask &= mask - U(1)
+        while mask:
+            line_ends[np.uint32(count)] = position + first_bit(mask)
+            count += 1
+            mask &= mask - U(1)
+    while count > 0 and line_ends[count - 1] >= size:  # newlines of the padding
+        count -= 1
+    row, line = 0, np.int64(0)
+    for k in range(count):
+        end = np.int64(line_ends[k])
+        first, begin, too_long = buffer[line], line, end - line > max_line
+        directive = False
+        if first <= SPACE or first == NUMBER_SIGN or first == BOM[0]:  # rare: nothing, a comment, or blanks before
+            begin = line_begin(buffer, line)
+            first = buffer[begin]
+            begin = behind_blanks(buffer, begin)
+            directive = not too_long and (begin == end or first == NUMBER_SIGN)
+        lines[row], line_ends[row], at[row] = line, end, end if too_long else begin
+        reasons[row] = TOO_LONG if too_long else 0
+        row += not directive
+        line = end + 1
+    return row, count - row
 
 
 @inline
 def closing_quote(buffer, at, end):
-    """Where the quote stands that is not doubled; where the line ends if there is none."""
+    """Where the quote stands that is not doubled; ``end`` if there is none."""
     at = find(buffer, at, QUOTE, end)
-    while buffer[at] == QUOTE and buffer[at + 1] == QUOTE:
+    while at < end and buffer[at + 1] == QUOTE:
         at = find(buffer, at + 2, QUOTE, end)
     return at
 
@@ -98,128 +153,127 @@ def within_list(buffer, at, start):
     return at > start + 1 and buffer[at - 1] == COLON and buffer[at - 2] == SPACE
 
 
-@kernel
-def find_fields(
-    buffer, begin, end, pool, limits, heads, masks, stops, modes, widths, leads, needed, required, open_end, max_line,
-    starts, ends, lines, bad_at, bad,
-):  # fmt: skip
+@lean_kernel
+def hard_field(buffer, start, end, pool, literal, length, stop, mode, lead):
+    """A field by its definition: where it starts and ends, where the next one starts, and 0, `SHORT` or a reason."""
+    guarded = mode & BACKSLASH_GUARDS != 0
+    if mode & MAY_BE_QUOTED and buffer[start] == QUOTE:
+        close = closing_quote(buffer, start + 1, end)
+        if close < end:
+            behind = literal_at(buffer, close + 1, pool, literal, length)
+            if length and behind:
+                return start + 1, close, close + 1 + length, 0
+            if (length == 0 or mode & MAY_END) and behind_blanks(buffer, close + 1) == end:
+                return start + 1, close, end, SHORT
+    if length == 0:  # the last field, to the end of the line
+        return start, without_blanks(buffer, start, end), end, 0
+    at = find(buffer, min(start + lead, end), stop, end)
+    while at < end:
+        escaped = False
+        if guarded:
+            back = at
+            while back > start and buffer[back - 1] == BACKSLASH:
+                back -= 1
+            escaped = (at - back) % 2 == 1
+        elif mode & LISTED:
+            escaped = within_list(buffer, at, start)
+        if not escaped:
+            if literal_at(buffer, at, pool, literal, length):
+                return start, at, at + length, 0
+            if mode & MAY_END and mode & CLOSED and behind_blanks(buffer, at + 1) == end:
+                return start, at, end, SHORT
+        at = find(buffer, at + 1, stop, end)
+    if mode & MAY_END and not guarded:
+        return start, without_blanks(buffer, start, end), end, SHORT
+    return end, end, end, UNCLOSED if guarded else TOO_FEW
+
+
+@lean_kernel
+def find_field(buffer, pool, literal, length, stop, mode, lead, head, mask, line_ends, reasons, starts, ends, behind):
+    """Ends of one field of some lines, and where it starts behind it: a short way for what is plain.
+
+    Where a quote may be guarded by a backslash, ``head`` is the byte before the literal, which must be none, and seven
+    of the literal.
+    """
+    guarded = 1 if mode & BACKSLASH_GUARDS else 0
+    doubled, padded, more = mode & MAY_BE_QUOTED != 0, mode & PADDED != 0, mode & LISTED != 0 or length > 8 - guarded
+    odd = U(BACKSLASH) if guarded else U(NEWLINE)
+    for row in range(len(starts)):
+        start, end = np.int64(starts[row]), np.int64(line_ends[row])
+        if padded and buffer[start] == SPACE:
+            while buffer[start] == SPACE:
+                start += 1
+            starts[row] = start
+        close = min(start + lead, end)
+        while close < end:
+            hits = match_mask(buffer, close, stop, stop)
+            close += first_bit(hits)
+            if hits:
+                break
+        text = word(buffer, max(close - guarded, 0))
+        plain = close < end and text & mask == head and text & U(0xFF) != odd
+        if doubled and buffer[start] == QUOTE:
+            plain = False
+        if plain and more:
+            plain = literal_at(buffer, close, pool, literal, length)
+            plain &= not (mode & LISTED and within_list(buffer, close, start))
+        if plain:
+            ends[row], behind[row] = close, close + length
+        elif reasons[row]:  # nothing more of it
+            starts[row] = ends[row] = behind[row] = end
+        else:
+            starts[row], ends[row], behind[row], reasons[row] = hard_field(
+                buffer, start, end, pool, literal, length, stop, mode, lead
+            )
+
+
+@lean_kernel
+def find_fields(buffer, rows, pool, tokens, heads, open_end, at, line_ends, reasons, spans):
     """Spans of the fields of each line that fits.
 
-    The program: literal k is ``pool[limits[k]:limits[k + 1]]``, ``heads[k] & masks[k]`` its first eight bytes;
-    ``stops[k]`` the byte that field k ends at, ``modes[k]`` how (`BACKSLASH_GUARDS` …), ``widths[k]`` its usual width
-    or 0, ``leads[k]`` the bytes of it that cannot be its end; ``needed[k]`` whether its spans are written. A line may
-    end behind field k where k + 1 is at least ``required``; what it lacks is empty. Writes int32 ``starts``, ``ends``
-    (fields, rows), ``lines`` (rows: where each line starts) and the rejects' places and reasons. Returns rows, rejects,
-    directives.
+    The program: literal k is ``pool[tokens[k, LITERAL]:][: tokens[k, LENGTH]]``, ``heads[k, 0]`` what `find_field`
+    compares and ``heads[k, 1]`` its mask. Field k ends at literal k + 1, whose row also says at which byte (``STOP``),
+    how (``MODE``: `BACKSLASH_GUARDS` …), and how many bytes of it cannot be its end (``LEAD``). What a line lacks that
+    may end early is empty. Lines are those of `find_lines`; field k starts at ``spans[2 * k]`` and ends at
+    ``spans[2 * k + 1]``, uint32 (one row more than twice the fields, rows). Writes the ``reasons`` of lines that do not
+    fit, whose spans lie within them and mean nothing.
     """
-    fields, row, rejects, directives, position = len(stops), 0, 0, 0, begin
-    while position < end:
-        line, reason = position, 0
-        first = buffer[position]
-        if first <= SPACE or first == NUMBER_SIGN or first == BOM[0]:  # rare: nothing, a comment, or blanks before
-            at = line_begin(buffer, position)
-            first = buffer[at]
-            while is_blank(buffer[at]):
-                at += 1
-            if buffer[at] == NEWLINE or first == NUMBER_SIGN:
-                position = find(buffer, position, NEWLINE, end)
-                if position - line > max_line:
-                    bad_at[rejects], bad[rejects] = line, TOO_LONG
-                    rejects += 1
-                else:
-                    directives += 1
-                position += 1
-                continue
-            position = at
-        length = limits[1] - limits[0]
-        if literal_at(buffer, position, pool, limits[0], length, heads[0], masks[0]):
-            position += length
-        else:
-            reason = TOO_FEW
-        field, short = 0, False
-        while field < fields and reason == 0 and not short:
-            stop, width, mode = stops[field], widths[field], modes[field]
-            literal = field + 1
-            length = limits[literal + 1] - limits[literal]
-            if mode & PADDED:
-                while buffer[position] == SPACE:
-                    position += 1
-            start = position
-            if needed[field]:
-                starts[field, row] = start
-            if mode & MAY_BE_QUOTED and buffer[position] == QUOTE:
-                close = closing_quote(buffer, position + 1, end)
-                if buffer[close] == QUOTE:
-                    behind = literal_at(
-                        buffer, close + 1, pool, limits[literal], length, heads[literal], masks[literal]
-                    )
-                    short = (length == 0 or (not behind and literal >= required)) and ends_here(buffer, close + 1)
-                    if short or (behind and length):
-                        if needed[field]:
-                            starts[field, row], ends[field, row] = start + 1, close
-                        position = close + 1 if short else close + 1 + length
-                        field += 1
-                        continue
-            if width and match_mask(buffer, position, stop, NEWLINE) & ((U(2) << U(width)) - U(1)) == U(1) << U(width):
-                position += width
+    rest = spans[2 * len(tokens) - 2]
+    for first in range(0, rows, BATCH):
+        after = min(first + BATCH, rows)
+        for row in range(first, after):
+            position = np.int64(at[row])
+            if literal_at(buffer, position, pool, tokens[0, LITERAL], tokens[0, LENGTH]):
+                position += tokens[0, LENGTH]
+            elif reasons[row] == 0:
+                reasons[row] = TOO_FEW
+            spans[0, row] = line_ends[row] if reasons[row] else position
+        for k in range(1, len(tokens)):
+            find_field(
+                buffer, pool, tokens[k, LITERAL], tokens[k, LENGTH], np.uint8(tokens[k, STOP]), tokens[k, MODE],
+                tokens[k, LEAD], heads[k, 0], heads[k, 1], line_ends[first:after], reasons[first:after],
+                spans[2 * k - 2, first:after], spans[2 * k - 1, first:after], spans[2 * k, first:after],
+            )  # fmt: skip
+        for row in range(first, after):
+            if reasons[row] == SHORT:
+                reasons[row] = 0
+            elif reasons[row] == 0 and not open_end and behind_blanks(buffer, np.int64(rest[row])) < line_ends[row]:
+                reasons[row] = TRAILING
+
+
+@lean_kernel
+def close_up(rows, reasons, lines, kept, spans):
+    """Move the lines without a reason, and the spans of the fields ``kept``, to the front."""
+    for k in range(len(kept) + 1):
+        row = 0
+        for found in range(rows):
+            if k == len(kept):
+                lines[row] = lines[found]
             else:
-                position = (
-                    find(buffer, position, NEWLINE, min(position + leads[field], end)) if leads[field] else position
-                )
-                position = find(buffer, position, stop, end)
-            while True:
-                if buffer[position] == NEWLINE:
-                    if length:
-                        short = literal >= required and mode & BACKSLASH_GUARDS == 0
-                        if not short:
-                            reason = UNCLOSED if mode & BACKSLASH_GUARDS else TOO_FEW
-                    break
-                escaped = False
-                if mode & BACKSLASH_GUARDS:
-                    back = position
-                    while back > start and buffer[back - 1] == BACKSLASH:
-                        back -= 1
-                    escaped = (position - back) % 2 == 1
-                elif mode & LISTED:
-                    escaped = within_list(buffer, position, start)
-                if not escaped:
-                    if literal_at(buffer, position, pool, limits[literal], length, heads[literal], masks[literal]):
-                        break
-                    if literal >= required and mode & CLOSED and ends_here(buffer, position + 1):
-                        short = True
-                        break
-                position = find(buffer, position + 1, stop, end)
-            at = position
-            if buffer[position] == NEWLINE:  # a field that runs to the end of the line
-                while at > start and is_blank(buffer[at - 1]):
-                    at -= 1
-            if needed[field]:
-                ends[field, row] = at
-            position += length if reason == 0 and not short else 0
-            field += 1
-        if reason == 0:
-            if short:
-                for k in range(field, fields):
-                    starts[k, row] = ends[k, row] = position
-            if open_end or short:
-                position = find(buffer, position, NEWLINE, end)
-            else:
-                while is_blank(buffer[position]):
-                    position += 1
-                if buffer[position] != NEWLINE:
-                    reason = TRAILING
-        if reason:
-            position = find(buffer, position, NEWLINE, end)
-        if position - line > max_line:
-            reason = TOO_LONG
-        if reason:
-            bad_at[rejects], bad[rejects] = line, reason
-            rejects += 1
-        else:
-            lines[row] = line
-            row += 1
-        position += 1
-    return row, rejects, directives
+                spans[2 * kept[k], row], spans[2 * kept[k] + 1, row] = (
+                    spans[2 * kept[k], found], spans[2 * kept[k] + 1, found],
+                )  # fmt: skip
+            row += reasons[found] == 0
 
 
 @inline
@@ -276,15 +330,17 @@ def minute_of(buffer, at):
     return (days * 24 + hour) * 60 + minute - (shift if sign == PLUS else -shift)
 
 
-@kernel
+@lean_kernel
 def add_clf_times(buffer, starts, ends, rows, times, reasons):
     """Add the microseconds of Common Log Format times. The last minute seen is remembered."""
     last_a = last_b = last_c = U(0)
     minute = np.int64(-(1 << 60))
     for row in range(rows):
+        if reasons[row]:
+            continue
         at = np.int64(starts[row])
         second = np.int64(-1)
-        if ends[row] - starts[row] == 26:
+        if np.int64(ends[row]) - at == 26:
             a, b = word(buffer, at), word(buffer, at + 8)
             c = word(buffer, at + 18) >> U(16) | U(buffer[at + 17]) << U(56) | U(buffer[at + 16]) << U(48)
             if a != last_a or b != last_b or c != last_c:
@@ -297,7 +353,7 @@ def add_clf_times(buffer, starts, ends, rows, times, reasons):
             times[row] += (minute * 60 + second) * 1000000
 
 
-@kernel
+@lean_kernel
 def check_times(times, latest, reasons):
     """Refuse times before 1970 and times to come."""
     for row in range(len(times)):
@@ -308,7 +364,7 @@ def check_times(times, latest, reasons):
                 reasons[row] = FUTURE
 
 
-@kernel
+@lean_kernel
 def time_of(buffer, at, end, program):
     """Microseconds that a time of a layout stands for (`formats.times`), or `NO_TIME`."""
     bad = np.int64(NO_TIME)
@@ -381,7 +437,7 @@ def time_of(buffer, at, end, program):
     return (days * 86400 + clock - zone) * 1000000 + fraction
 
 
-@kernel
+@lean_kernel
 def add_times(buffer, starts, ends, rows, program, split, width, times, reasons):
     """Add the microseconds of times of a layout.
 
@@ -391,6 +447,8 @@ def add_times(buffer, starts, ends, rows, program, split, width, times, reasons)
     head, tail = program[:split], program[split:]
     last_at, minute = np.int64(-1), np.int64(0)
     for row in range(rows):
+        if reasons[row]:
+            continue
         at, end = np.int64(starts[row]), np.int64(ends[row])
         if 0 < width <= end - at:
             if last_at < 0 or U(differ_mask(buffer, at, buffer, last_at)) & ((U(1) << U(width)) - U(1)):
@@ -441,10 +499,12 @@ def decimal(buffer, at, end, power):
     return none if negative else value
 
 
-@kernel
+@lean_kernel
 def add_numbers(buffer, starts, ends, rows, power, times, reasons):
     """Add numbers of a unit of time, in microseconds."""
     for row in range(rows):
+        if reasons[row]:
+            continue
         value = decimal(buffer, np.int64(starts[row]), np.int64(ends[row]), power)
         if value < 0:
             reasons[row] = BAD_TIME
@@ -452,7 +512,7 @@ def add_numbers(buffer, starts, ends, rows, power, times, reasons):
             times[row] += min(value, np.int64(1 << 61))
 
 
-@kernel
+@lean_kernel
 def durations(buffer, starts, ends, rows, power, values, reasons):
     """Microseconds; -1 for none and for a negative one."""
     for row in range(rows):
@@ -464,11 +524,12 @@ def durations(buffer, starts, ends, rows, power, values, reasons):
         values[row] = value
 
 
-@kernel
+@lean_kernel
 def statuses(buffer, starts, ends, rows, values, reasons):
     """Three digits, 100 to 999; 0 for none: nothing, ``-``, ``0``, ``000``, ``-1``."""
     for row in range(rows):
-        at, n = np.int64(starts[row]), ends[row] - starts[row]
+        at = np.int64(starts[row])
+        n = np.int64(ends[row]) - at
         value = number(buffer, at, 3)
         if n != 3 or value < 100:
             none = n == 0 or (n == 1 and (buffer[at] == DASH or buffer[at] == 48)) or (n == 3 and value == 0)
@@ -479,11 +540,12 @@ def statuses(buffer, starts, ends, rows, values, reasons):
         values[row] = value
 
 
-@kernel
+@lean_kernel
 def sizes(buffer, starts, ends, rows, values, reasons):
     """Up to 13 digits; -1 for nothing and a lone ``-``."""
     for row in range(rows):
-        at, n = np.int64(starts[row]), np.int64(ends[row] - starts[row])
+        at = np.int64(starts[row])
+        n = np.int64(ends[row]) - at
         high = low = np.int64(0)
         if n == 0 or (n == 1 and buffer[at] == DASH):
             values[row] = -1
@@ -530,72 +592,103 @@ def scheme_end(buffer, start, end):
 @inline
 def authority_end(buffer, start, end):
     at = start
-    while at < end and buffer[at] != SLASH and buffer[at] != QUESTION and buffer[at] != NUMBER_SIGN:
-        at += 1
-    return at
+    while at < end:
+        mask = match_mask(buffer, at, SLASH, QUESTION) | match_mask(buffer, at, NUMBER_SIGN, NUMBER_SIGN)
+        if mask:
+            return min(at + first_bit(mask), end)
+        at += WIDE
+    return end
 
 
 @inline
-def url_into(buffer, path, end, parts, row):
+def path_into(buffer, start, end, parts, row):
+    """Spans of path and query of ``path?query#fragment``; the query's is empty where there is none."""
+    path_end = find_either(buffer, start, QUESTION, NUMBER_SIGN, end)
+    parts[PATH, row], parts[PATH + 1, row] = start, path_end
+    if path_end < end and buffer[path_end] == QUESTION:
+        parts[QUERY, row], parts[QUERY + 1, row] = path_end + 1, find(buffer, path_end + 1, NUMBER_SIGN, end)
+
+
+@inline
+def url_into(buffer, start, end, parts, row):
     """Spans of path, query and host of ``/path?query``, or of a URL with scheme and host."""
-    hash_at = find(buffer, path, NUMBER_SIGN, end)
-    authority = scheme_end(buffer, path, end) if buffer[path] != SLASH else path
-    if authority > path:
-        after = authority_end(buffer, authority, end)
-        parts[8, row], parts[9, row] = authority, after
-        path_end = find(buffer, after, QUESTION, hash_at)
-        if after < end and buffer[after] == SLASH:
-            parts[2, row], parts[3, row] = after, path_end
-        else:  # an empty path is "/": the second slash of "://" stands for it
-            parts[2, row], parts[3, row] = authority - 1, authority
-    else:
-        path_end = find(buffer, path, QUESTION, hash_at)
-        parts[2, row], parts[3, row] = path, path_end
-    if path_end < hash_at and buffer[path_end] == QUESTION:
-        parts[4, row], parts[5, row] = path_end + 1, hash_at
+    authority = scheme_end(buffer, start, end)
+    if authority == start:
+        path_into(buffer, start, end, parts, row)
+        return
+    after = authority_end(buffer, authority, end)
+    parts[HOST, row], parts[HOST + 1, row] = authority, after
+    path_into(buffer, after, end, parts, row)
+    if after == end or buffer[after] != SLASH:  # an empty path is "/": the second slash of "://" stands for it
+        parts[PATH, row], parts[PATH + 1, row] = authority - 1, authority
 
 
-@kernel
+@inline
+def capitals(text):
+    """How many capital letters stand before the first space of eight bytes; 0 where anything else does, or no space."""
+    space = text ^ U(0x2020202020202020)
+    space = (space - U(0x0101010101010101)) & ~space & U(0x8080808080808080)
+    before = ((space & (~space + U(1))) - U(1)) & U(0x8080808080808080)
+    low = text & U(0x7F7F7F7F7F7F7F7F)
+    capital = (low + U(0x3F3F3F3F3F3F3F3F)) & ~(low + U(0x2525252525252525)) & ~text
+    return first_bit(space) >> 3 if space and capital & before == before else 0
+
+
+@inline
+def request_into(buffer, start, end, parts, row):
+    """Spans of the parts of a request line, by their definition."""
+    space = find(buffer, start, SPACE, end)
+    fits = start < space < end and space - start <= 32 and is_letter(buffer[start])
+    for k in range(start + 1, space if fits else start):
+        c = buffer[k]
+        fits = fits and (is_letter(c) or is_digit(c) or c == DASH or c == UNDERSCORE)
+    if not fits:
+        return
+    target, protocol = end, end
+    back = end
+    while back > space and end - back <= 13 and buffer[back - 1] != SPACE:
+        back -= 1
+    if (
+        buffer[back - 1] == SPACE
+        and back > space
+        and 6 <= end - back <= 13
+        and word(buffer, back) & U(0xFFFFFFFFFF) == HTTP
+    ):
+        versioned = True
+        for k in range(back + 5, end):
+            versioned = versioned and (is_digit(buffer[k]) or buffer[k] == DOT)
+        if versioned:
+            target, protocol = back - 1, back
+    if protocol == end and not (
+        space - start == 3 and buffer[start] == 71 and buffer[start + 1] == 69 and buffer[start + 2] == 84
+    ):
+        return  # without a version only GET
+    if target <= space + 1:
+        return
+    parts[METHOD, row], parts[METHOD + 1, row] = start, space
+    parts[PROTOCOL, row], parts[PROTOCOL + 1, row] = protocol, end
+    url_into(buffer, space + 1, target, parts, row)
+
+
+@lean_kernel
 def request_parts(buffer, starts, ends, rows, parts):
-    """Spans of method, path, query, protocol and host, int32 (10, rows): start and end of each; empty if not HTTP."""
+    """Spans of method, path, query, protocol and host, uint32 (10, rows): start and end of each; empty if not HTTP."""
     for row in range(rows):
         start, end = np.int64(starts[row]), np.int64(ends[row])
         for k in range(10):
             parts[k, row] = start
-        space = find(buffer, start, SPACE, end)
-        fits = start < space < end and space - start <= 32 and is_letter(buffer[start])
-        for k in range(start + 1, space if fits else start):
-            c = buffer[k]
-            fits = fits and (is_letter(c) or is_digit(c) or c == DASH or c == UNDERSCORE)
-        if not fits:
-            continue
-        target, protocol = end, end
-        back = end
-        while back > space and end - back <= 13 and buffer[back - 1] != SPACE:
-            back -= 1
-        if (
-            buffer[back - 1] == SPACE
-            and back > space
-            and 6 <= end - back <= 13
-            and word(buffer, back) & U(0xFFFFFFFFFF) == HTTP
-        ):
-            versioned = True
-            for k in range(back + 5, end):
-                versioned = versioned and (is_digit(buffer[k]) or buffer[k] == DOT)
-            if versioned:
-                target, protocol = back - 1, back
-        if protocol == end and not (
-            space - start == 3 and buffer[start] == 71 and buffer[start + 1] == 69 and buffer[start + 2] == 84
-        ):
-            continue  # without a version only GET
-        if target <= space + 1:
-            continue
-        parts[1, row] = space
-        parts[6, row], parts[7, row] = protocol, end
-        url_into(buffer, space + 1, target, parts, row)
+        path = start + capitals(word(buffer, start)) + 1
+        if path > start + 1 and path + 9 < end and buffer[path] == SLASH and buffer[end - 9] == SPACE:
+            version = word(buffer, end - 8) ^ HTTP_VERSION  # as nearly all are: METHOD /path HTTP/1.1
+            if version & U(0x00FF00FFFFFFFFFF) == 0 and version >> U(40) & U(0xFF) < 10 and version >> U(56) < 10:
+                parts[METHOD + 1, row] = path - 1
+                parts[PROTOCOL, row], parts[PROTOCOL + 1, row] = end - 8, end
+                path_into(buffer, path, end - 9, parts, row)
+                continue
+        request_into(buffer, start, end, parts, row)
 
 
-@kernel
+@lean_kernel
 def url_parts(buffer, starts, ends, rows, parts):
     """Spans as those of `request_parts`, of a URL or a target alone; empty for ``-``."""
     for row in range(rows):
@@ -606,9 +699,9 @@ def url_parts(buffer, starts, ends, rows, parts):
             url_into(buffer, start, end, parts, row)
 
 
-@kernel
+@lean_kernel
 def addresses(buffer, starts, ends, rows, always, spans):
-    """Spans, int32 (2, rows), of addresses without brackets and without the port, if one stands there (or always)."""
+    """Spans, uint32 (2, rows), of addresses without brackets and without the port, if one stands there (or always)."""
     for row in range(rows):
         start, end = np.int64(starts[row]), np.int64(ends[row])
         colons, last, digits = 0, end, True
@@ -628,19 +721,25 @@ def addresses(buffer, starts, ends, rows, always, spans):
         spans[0, row], spans[1, row] = start, end
 
 
-@kernel
+@lean_kernel
 def referrer_hosts(buffer, starts, ends, rows, hosts):
-    """Spans of the authority of absolute URLs, int32 (2, rows); empty where there is none."""
+    """Spans of the authority of absolute URLs, uint32 (2, rows); empty where there is none."""
     for row in range(rows):
         start, end = np.int64(starts[row]), np.int64(ends[row])
-        host = scheme_end(buffer, start, end)
+        first = word(buffer, start)
+        if first == HTTPS_URL and end - start >= 8:
+            host = start + 8
+        elif first << U(8) == HTTP_URL << U(8) and end - start >= 7:
+            host = start + 7
+        else:
+            host = scheme_end(buffer, start, end)
         if host == start:
             hosts[0, row] = hosts[1, row] = start
         else:
             hosts[0, row], hosts[1, row] = host, authority_end(buffer, host, end)
 
 
-@kernel
+@lean_kernel
 def intern(buffer, starts, ends, rows, codes, places, slots, hashes, limits, arena, seeds, count):
     """Dense codes of byte strings, in order of first appearance; returns how many distinct ones there are now.
 
@@ -680,7 +779,7 @@ def intern(buffer, starts, ends, rows, codes, places, slots, hashes, limits, are
     return count
 
 
-@kernel
+@lean_kernel
 def rehash(slots, hashes, count):
     """Fill empty ``slots`` from the hashes of ``count`` texts."""
     mask = U(len(slots) - 1)

@@ -8,7 +8,7 @@ import numpy as np
 
 from logblur.formats import Format
 from logblur.formats.json import steps
-from logblur.jit import Bytes, Codes, Ints, Words
+from logblur.jit import Bytes, Codes, Ints, Places, Words
 from logblur.parse import json_kernels
 from logblur.parse.program import Spans
 from logblur.schema import PAD
@@ -24,8 +24,8 @@ class Objects:
     """
 
     __slots__ = (
-        "_below", "_candidates", "_edges", "_ends", "_heads", "_leaf", "_marker", "_max_line", "_pool", "_shortest",
-        "_slots", "_starts",
+        "_below", "_candidates", "_edges", "_ends", "_heads", "_leaf", "_marker", "_max_line", "_pool", "_slots",
+        "_starts",
     )  # fmt: skip
 
     def __init__(self, form: Format, max_line: int) -> None:
@@ -52,20 +52,18 @@ class Objects:
                 at = (at + 1) & (len(self._slots) - 1)
             self._slots[at] = k
         self._max_line = max_line
-        # a row holds its time at least: one key, and the quotes, colon and braces around it and its value
-        self._shortest = len(b'{"":""}\n')
-        self._starts: Codes = np.empty((len(values), 0), np.int32)
-        self._ends: Codes = self._starts
+        self._starts: Places = np.empty((len(values), 0), np.uint32)
+        self._ends: Places = self._starts
 
-    def find(self, data: Bytes, size: int, spans: Spans) -> tuple[int, int, int]:
-        """Write the spans of the lines ``data[:size]``; return how many are rows, rejects, and directives."""
-        room = size // self._shortest + 1
-        spans.fit(len(self._candidates), room, size // 2 + 1)
-        if room > self._starts.shape[1]:
-            self._starts, self._ends = np.empty((2, len(self._starts), room), np.int32)
-        rows, rejects, directives = json_kernels.find_values(
-            data, 0, size, self._slots, self._edges, self._heads, self._pool, self._below, self._leaf, self._marker,
-            self._max_line, self._starts, self._ends, spans.lines, spans.bad_at, spans.bad,
+    def find(self, data: Bytes, size: int, spans: Spans) -> tuple[int, int]:
+        """Write the spans of the lines ``data[:size]``; return how many may be rows, and how many are directives."""
+        rows, directives = spans.find_lines(data, size, self._max_line)
+        spans.fit(len(self._candidates), rows)
+        if rows > self._starts.shape[1]:
+            self._starts, self._ends = np.empty((2, len(self._starts), rows + rows // 4), np.uint32)
+        json_kernels.find_values(
+            data, rows, self._slots, self._edges, self._heads, self._pool, self._below, self._leaf, self._marker,
+            spans.lines, spans.line_ends, spans.reasons, self._starts, self._ends,
         )  # fmt: skip
         for field, (first, *others) in enumerate(self._candidates):
             starts, ends = self._starts[first, :rows], self._ends[first, :rows]
@@ -74,7 +72,7 @@ class Objects:
                 starts = np.where(missing, self._starts[other, :rows], starts)
                 ends = np.where(missing, self._ends[other, :rows], ends)
             spans.starts[field, :rows], spans.ends[field, :rows] = starts, ends
-        return int(rows), int(rejects), int(directives)
+        return rows, directives
 
 
 def _hash(key: bytes, node: int) -> int:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
 from logblur.formats.times import ANY, minute_of, program
-from logblur.jit import Bytes, Codes, Ints, Words, grown
+from logblur.jit import Bytes, Codes, Ints, Places, Words, grown
 from logblur.parse import json_kernels, kernels
 from logblur.parse.objects import Objects
 from logblur.parse.program import Delimited, Spans
@@ -70,7 +70,7 @@ class Texts:
         self.arena: Bytes = np.zeros(PAD, np.uint8)
         self.places: Words = np.empty(0, np.uint64)
 
-    def codes(self, buffer: Bytes, starts: Codes, ends: Codes, rows: int, room: int, codes: Codes) -> None:
+    def codes(self, buffer: Bytes, starts: Places, ends: Places, rows: int, room: int, codes: Codes) -> None:
         """Write the code of each span into ``codes``; the spans have at most ``room`` bytes in all."""
         if self.count + rows > len(self.hashes):
             self.hashes = grown(self.hashes, self.count + rows)
@@ -100,15 +100,13 @@ class Found:
 
     Attributes:
         rows: How many lines fit.
-        keep: Which of the lines in the spans they are.
-        scalars: Of all lines in the spans: ``time`` in microseconds since 1970, statuses, sizes, durations.
+        scalars: Of each of them: ``time`` in microseconds since 1970, statuses, sizes, durations.
         refused: Where the other lines start, in order.
         why: `Reason` of each, by number.
         directives: Lines that are neither.
     """
 
     rows: int
-    keep: Any
     scalars: Mapping[str, npt.NDArray[Any]]
     refused: Ints
     why: Bytes
@@ -125,7 +123,7 @@ class Parser:
         latest_us: A later time is a reject (`Reason.FUTURE_TIME`); microseconds since 1970.
         max_line_bytes: A longer line is a reject.
         local: Where the clocks of times without a zone stand.
-        located: Columns whose fields `find` is to tell the place of, besides.
+        located: Columns whose fields `find` is to tell the place of, besides texts that are wanted.
 
     Cost:
         One pass over each block and one over each column asked for; no Python object per line. Scratch of about
@@ -146,7 +144,7 @@ class Parser:
     ) -> None:
         self.format = form
         self._wanted = frozenset(columns)
-        self._located = self._wanted.union(located)
+        self._located = frozenset(located).union(name for name in columns if column(name).type == TEXT)
         self._latest_us, self._max_line, self._local = latest_us, max_line_bytes, local
         self.spans = Spans()
         self._finders: dict[Format, Delimited | Objects] = {}
@@ -175,7 +173,7 @@ class Parser:
     def _fill(self, name: str, first: int, after: int) -> None:
         """Say nothing of a column in these rows."""
         if name in self.texts and after > first:
-            nowhere = np.zeros(after - first, np.int32)
+            nowhere = np.zeros(after - first, np.uint32)
             padding = np.zeros(PAD, np.uint8)
             self.texts[name].codes(padding, nowhere, nowhere, after - first, 0, self._values[name][first:after])
         else:
@@ -269,27 +267,27 @@ class Parser:
         found = self.find(form, data, size)
         if count_directives:
             self.directives += found.directives
-        self._append(form, data, size, found.rows, found.keep, found.scalars)
+        self._append(form, data, size, found.rows, found.scalars)
         return found.refused, found.why
 
     def find(self, form: Format, data: Bytes, size: int) -> Found:
         """Return the lines that fit one format, whose `spans` stay until the next call, and the others."""
         if form not in self._finders:
-            self._finders[form] = (
-                Objects(form, self._max_line) if form.keys else Delimited(form, self._max_line, self._located)
-            )
-        found, rejects, directives = self._finders[form].find(data, size, self.spans)
-        reasons = np.zeros(found, np.uint8)
-        scalars = self._scalars(form, data, found, reasons)
-        refused, why = self.spans.bad_at[:rejects].astype(np.int64), self.spans.bad[:rejects].copy()
-        keep: Any = slice(found)
-        if reasons.any():
-            keep, drop = np.flatnonzero(reasons == 0), np.flatnonzero(reasons)
-            refused = np.concatenate([refused, self.spans.lines[drop].astype(np.int64)])
-            why = np.concatenate([why, reasons[drop]])
-            order = np.argsort(refused)
-            refused, why = refused[order], why[order]
-        return Found(found - int(np.count_nonzero(reasons)), keep, scalars, refused, why, directives)
+            self._finders[form] = (Objects if form.keys else Delimited)(form, self._max_line)
+        lines, directives = self._finders[form].find(data, size, self.spans)
+        reasons = self.spans.reasons[:lines]
+        scalars = self._scalars(form, data, lines, reasons)
+        if not reasons.any():
+            return Found(lines, scalars, np.empty(0, np.int64), np.empty(0, np.uint8), directives)
+        keep, drop = np.flatnonzero(reasons == 0), np.flatnonzero((reasons > 0) & (reasons < kernels.DIRECTIVE))
+        refused, why = self.spans.lines[drop].astype(np.int64), reasons[drop]
+        self.spans.close_up(lines, self._kept(form))
+        scalars = {name: values[keep] for name, values in scalars.items()}
+        return Found(len(keep), scalars, refused, why, directives + lines - len(keep) - len(drop))
+
+    def _kept(self, form: Format) -> Ints:
+        """Return the fields of which `find` tells where they are."""
+        return np.flatnonzero([not self._located.isdisjoint(field.columns) for field in form.fields])
 
     def _scalars(self, form: Format, data: Bytes, rows: int, reasons: Bytes) -> dict[str, npt.NDArray[Any]]:
         """Values of the fields that can refuse a line, wanted or not: times, statuses, sizes, durations."""
@@ -299,7 +297,7 @@ class Parser:
                 if field.kind is not wanted or not field.name:
                     continue
                 out = values[field.name] = np.empty(rows, _numpy_type(field.name))
-                starts, ends = self.spans.starts[k], self.spans.ends[k]
+                starts, ends = self.spans.starts[k, :rows], self.spans.ends[k, :rows]
                 if wanted is Kind.STATUS:
                     kernels.statuses(data, starts, ends, rows, out, reasons)
                 elif wanted is Kind.SIZE:
@@ -330,21 +328,19 @@ class Parser:
         kernels.check_times(times, self._latest_us, reasons)
         return times
 
-    def _append(
-        self, form: Format, data: Bytes, size: int, rows: int, keep: Any, scalars: Mapping[str, npt.NDArray[Any]]
-    ) -> None:
-        """Add the lines ``keep`` of those last found."""
+    def _append(self, form: Format, data: Bytes, size: int, rows: int, scalars: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Add the lines last found."""
         for field in form.fields:
             self._begin(field)
         first, after = self.rows, self.rows + rows
         self._values = {name: grown(values, after) for name, values in self._values.items()}
         left = set(self._values)
         for name in scalars.keys() & self._values.keys():
-            self._values[name][first:after] = scalars[name][keep]
+            self._values[name][first:after] = scalars[name]
             left.discard(name)
         for k, field in enumerate(form.fields):
             if names := self.texts.keys() & set(field.columns):
-                for name, starts, ends in self.parts(field, data, k, rows, keep, names):
+                for name, starts, ends in self.parts(field, data, k, rows, names):
                     texts = self.texts[name]
                     if field.escape is not texts.escape:  # a log in which formats are mixed
                         texts = self._foreign.setdefault((name, field.escape), Texts(field.escape))
@@ -356,10 +352,10 @@ class Parser:
         self.rows = after
 
     def parts(
-        self, field: Field, data: Bytes, k: int, rows: int, keep: Any, names: Set[str]
-    ) -> Iterable[tuple[str, Codes, Codes]]:
+        self, field: Field, data: Bytes, k: int, rows: int, names: Set[str]
+    ) -> Iterable[tuple[str, Places, Places]]:
         """Yield the spans of each column of a text field, the k-th, that is wanted, in the lines last found."""
-        return parts_of(field, data, self.spans.starts[k][keep], self.spans.ends[k][keep], rows, names)
+        return parts_of(field, data, self.spans.starts[k, :rows], self.spans.ends[k, :rows], rows, names)
 
     def _dictionary(self, name: str) -> pa.Array:
         """Return the values of a text column; codes of differently escaped ones are moved behind the others."""
@@ -428,11 +424,11 @@ def parse(
 
 
 def parts_of(
-    field: Field, data: Bytes, starts: Codes, ends: Codes, rows: int, names: Set[str]
-) -> Iterable[tuple[str, Codes, Codes]]:
+    field: Field, data: Bytes, starts: Places, ends: Places, rows: int, names: Set[str]
+) -> Iterable[tuple[str, Places, Places]]:
     """Yield the spans of each column of a text field that is wanted; the field itself stands in these spans."""
     if field.kind in {Kind.REQUEST, Kind.URL}:
-        parts = np.empty((2 * len(_PARTS), rows), np.int32)
+        parts = np.empty((2 * len(_PARTS), rows), np.uint32)
         if field.kind is Kind.REQUEST:
             kernels.request_parts(data, starts, ends, rows, parts)
         else:
@@ -442,13 +438,13 @@ def parts_of(
                 yield name, parts[2 * i], parts[2 * i + 1]
         return
     if field.kind is Kind.ADDRESS:
-        spans = np.empty((2, rows), np.int32)
+        spans = np.empty((2, rows), np.uint32)
         kernels.addresses(data, starts, ends, rows, field.layout == "port", spans)
         starts, ends = spans
     if field.name in names:
         yield field.name, starts, ends
     if field.name == "referer" and "referer_host" in names:
-        hosts = np.empty((2, rows), np.int32)
+        hosts = np.empty((2, rows), np.uint32)
         kernels.referrer_hosts(data, starts, ends, rows, hosts)
         yield "referer_host", hosts[0], hosts[1]
 

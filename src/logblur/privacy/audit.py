@@ -65,7 +65,7 @@ def audit(
         raise InputError("there is no such folder; check the name", source=str(state))
     enough = min((table.min_clients for table in plan.tables), default=FEW)
     hunt = prepare(raw, wanted=plan.format, enough=enough) if raw else None
-    known = [value.decode() for value, kind in hunt.values.kinds.items() if kind == "address"] if hunt else []
+    known = hunt.addresses if hunt else []
     found, columns = versions(path), identifiers(path)
     return Report(
         str(path),

@@ -35,22 +35,33 @@ def singled_out(path: Path) -> Result:
     """Say how many records are alone with their attributes, and how often one attribute follows from the others."""
     details, figures = [], {}
     for file in files_of(path):
-        frames = [pl.from_arrow(table) for table in guarded(tables(file)) if table.num_rows]
-        wide = [frame for frame in frames if isinstance(frame, pl.DataFrame) and frame.width > 1]
-        if not wide:
-            continue
-        frame = pl.concat(wide, how="diagonal_relaxed").head(_MOST_ROWS)
-        keys = frame.select([name for name in frame.columns if name not in NOT_MEASURED]).cast(pl.String, strict=False)
+        keys = _keys(file)
         if not keys.width or not keys.height:
             continue
         alone = int(keys.is_unique().sum())
         place = file.name if file == path else str(file.relative_to(path))
         figures[place] = {"rows": keys.height, "alone": alone, "told": round(_told(keys), 4)}
-        details.append(f"{place}: {alone:,} of {keys.height:,} rows are alone with their attributes")
+        rows = f"the first {keys.height:,}" if keys.height == _MOST_ROWS else f"{keys.height:,}"
+        details.append(f"{place}: {alone:,} of {rows} rows are alone with their attributes")
         details.append(f"{place}: {_told(keys):.0%} of the last attribute follow from the others")
     if not figures:
         return Result("singling out", Verdict.NOT_RUN, "PATH holds no table")
     return Result("singling out", Verdict.FIGURES, f"{len(figures)} tables", tuple(details[:40]), figures)
+
+
+def _keys(file: Path) -> pl.DataFrame:
+    """Return what a file's first rows say beside measures, as text; no column where it is no table."""
+    frames: list[pl.DataFrame] = []
+    for table in guarded(tables(file)):
+        if table.num_rows and table.num_columns > 1:  # else leaves of a document, no records
+            kept = table.drop_columns([name for name in table.column_names if name in NOT_MEASURED])
+            frame = pl.from_arrow(kept)
+            assert isinstance(frame, pl.DataFrame)
+            frames.append(frame)
+        if sum(frame.height for frame in frames) >= _MOST_ROWS:
+            break
+    rows = pl.concat(frames, how="diagonal_relaxed").head(_MOST_ROWS) if frames else pl.DataFrame()
+    return rows.cast(pl.String, strict=False)
 
 
 def _told(keys: pl.DataFrame) -> float:

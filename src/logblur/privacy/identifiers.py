@@ -64,7 +64,7 @@ def identifiers(path: Path) -> list[Identifier]:
         # partitions of one table are one column
         table_place = re.sub(r"/?(?:date|week)=[^/]*/?", "/*/", place)
         folder = next((part[5:] for part in file.parts if part.startswith(("date=", "week="))), "")
-        for table in guarded(tables(file)) if _is_table(file) else _lines(file):
+        for table in guarded(tables(file, but=NOT_MEASURED)) if _is_table(file) else _lines(file):
             days = _days(table)
             for name in table.column_names:
                 kind = table.schema.field(name).type
@@ -115,6 +115,9 @@ def _days(table: pa.Table) -> pa.Array | None:
 
 
 def _add(column: Identifier, values: pa.ChunkedArray, days: pa.Array | None, folder: str) -> None:
+    full = {day for day, known in column.days.items() if len(known) >= MOST}
+    if full and (days is None or folder) and folder in full:
+        return
     texts = values.cast(pa.string())
     if days is None or folder:
         rows = pa.table({"value": texts}).group_by("value").aggregate([])
@@ -122,6 +125,9 @@ def _add(column: Identifier, values: pa.ChunkedArray, days: pa.Array | None, fol
     else:
         rows = pa.table({"day": days, "value": texts}).group_by(["day", "value"]).aggregate([])
         told = rows["day"].to_pylist()
+    if full:
+        rows = rows.filter(pa.array([(day or "") not in full for day in told]))
+        told = [day for day in told if (day or "") not in full]
     for day, text in zip(told, rows["value"].to_pylist(), strict=True):
         known = column.days.setdefault(day or "", set())
         if text and len(known) < MOST:

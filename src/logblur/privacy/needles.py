@@ -2,136 +2,128 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote_from_bytes, unquote_plus
+from urllib.parse import unquote_plus
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from logblur.jit import Codes, Ints
-from logblur.privacy import search_kernels as kernels
+from logblur.jit import Ints
+from logblur.privacy import form_kernels, search_kernels
+from logblur.privacy.haystack import KIND, Haystack, Spans, joined, power_of_two
 from logblur.privacy.raw import RawBatch
+from logblur.protect import printing_kernels
+from logblur.protect.addresses import Addresses, parse_addresses, spelled_addresses
+from logblur.schema import PAD
 
-SHORTEST: Final = 7
-"""Characters of a needle, at least: shorter ones are found anywhere by chance."""
-
-_WORD: Final = re.compile(rb"[0-9A-Za-z\x80-\xff]+")
 _EMAIL: Final = re.compile(r"[^\s@/:;,<>()\[\]\"'=&?%]+@[\w-]+(?:\.[\w-]+)+")
 _ADDRESS: Final = re.compile(r"[0-9A-Fa-f:.]{7,}")
 _COOKIES: Final = re.compile(r"cookies|http_cookie|cookie_.*")
+_LONGEST_ADDRESS: Final = 39
+_PAIRS: Final = 1 << 16
 
 
-class Haystack:
-    """Needles, indexed so that a text is searched for all of them in one pass.
-
-    Args:
-        needles: Each needle's bytes and flags (`search_kernels.CASED` and its neighbours).
-
-    Cost:
-        About 100 bytes a needle. A search reads 150 to 400 MB a second, however many needles there are.
-    """
-
-    def __init__(self, needles: Iterable[tuple[bytes, int]]) -> None:
-        self._kind = np.array([_kind(byte) for byte in range(256)], np.uint8)
-        self._fold = np.arange(256, dtype=np.uint8)
-        self._fold[65:91] += 32
-        texts, flags = [], []
-        for text, flag in needles:
-            texts.append(text)
-            flags.append(flag)
-        ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
-        self._arena = np.frombuffer(b"".join(texts) or b"\0", np.uint8)
-        self._ends, self._flags = ends, np.array(flags, np.uint8)
-        self._starts = np.append(0, ends[:-1]) if len(ends) else ends
-        self._seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
-        letters = self._kind[self._arena] == 1
-        words = len(texts) + int(np.count_nonzero(letters[1:] & ~letters[:-1]))  # at least as many as there are
-        size = 1 << max(10, (words * 2).bit_length())
-        self._keys, self._finals = np.zeros(size, np.uint64), np.full(size, -1, np.int32)
-        self._deeper, self._bits = np.zeros(size, np.uint8), np.zeros(max(size // 8, 1 << 10), np.uint64)
-        kernels.index(
-            self._arena, self._starts, self._ends, self._fold, self._kind, self._seed,
-            self._keys, self._finals, self._deeper, self._bits,
-        )  # fmt: skip
-
-    def search(self, text: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]) -> tuple[Codes, Ints]:
-        """Add to the counts, by needle; return which needles were found and where, as many as there is room for."""
-        found, places = np.empty(len(text) // SHORTEST + 1, np.int32), np.empty(len(text) // SHORTEST + 1, np.int64)
-        hits = kernels.search(
-            text, 0, len(text), len(text), self._arena, self._starts, self._ends, self._flags,
-            self._fold, self._kind, self._seed, self._keys, self._finals, self._deeper, self._bits,
-            counts, found, places,
-        )  # fmt: skip
-        return found[:hits], places[:hits]
-
-
-def _kind(byte: int) -> int:
-    return 2 if byte == 10 else int(byte >= 128 or chr(byte).isalnum())
-
-
-@dataclass(slots=True)
 class Values:
-    """The identifying values of raw logs.
+    """The identifying values of raw logs, gathered batch by batch.
 
     Attributes:
         kinds: By value what it is: address, user, e-mail, cookie, query value.
-        clients: By value how many distinct clients' lines hold it, in whatever field; counted up to ``enough``.
-        enough: From so many clients on a value is of no one's.
     """
 
-    enough: int
-    kinds: dict[bytes, str] = field(default_factory=dict)
-    clients: dict[bytes, set[int]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.kinds: dict[str, str] = {}
 
     def gather(self, batch: RawBatch) -> None:
         """Take up the values of some rows."""
         for name, texts in batch.texts.items():
             for text in filter(None, texts.to_pylist()):
                 for kind, value in _values(name, text):
-                    if trimmed := _trimmed(value.encode("utf-8", "surrogatepass")):
-                        self.kinds.setdefault(trimmed, kind)
+                    self.kinds.setdefault(value, kind)
 
-    def haystack(self) -> tuple[list[bytes], Haystack]:
-        """Return the values, and themselves as needles."""
-        values = list(self.kinds)
-        return values, Haystack((value, 0) for value in values)
+    def spans(self) -> Spans:
+        """Return the values, in their order."""
+        return Spans.of(value.encode("utf-8", "surrogatepass") for value in self.kinds)
 
-    def count_clients(self, values: list[bytes], haystack: Haystack, batch: RawBatch) -> None:
-        """Note the clients whose lines hold each value, in any of these rows' fields."""
-        scratch = np.zeros(len(values), np.int64)
+    def addresses(self) -> Addresses:
+        """Return the address that each value is; family 0 for values of other kinds."""
+        texts = pa.array([v if kind == "address" else None for v, kind in self.kinds.items()], pa.large_string())
+        found, spelled = parse_addresses(texts), spelled_addresses(texts)[0]
+        plain = found.family != 0
+        return Addresses(
+            np.where(plain, found.high, spelled.high),
+            np.where(plain, found.low, spelled.low),
+            np.where(plain, found.family, spelled.family),
+        )
+
+
+class Clients:
+    """By value how many distinct clients' lines hold it, in whatever field; counted up to ``enough``.
+
+    Args:
+        haystack: The values as needles.
+        enough: How far is counted.
+
+    Attributes:
+        counts: int64, by value.
+
+    Cost:
+        16 to 32 bytes for each value and client, at most ``enough`` clients a value.
+    """
+
+    def __init__(self, haystack: Haystack, enough: int) -> None:
+        self.counts: Ints = np.zeros(len(haystack.first), np.int64)
+        self._haystack, self._enough = haystack, enough
+        self._known, self._size = np.zeros(4 * _PAIRS, np.uint64), np.int64(0)
+        self._seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
+
+    def count(self, batch: RawBatch) -> None:
+        """Count the clients of some rows."""
         clients, numbers = np.unique(batch.clients, return_inverse=True)
         for name, texts in batch.texts.items():
-            lines = [b"" if text is None else _line(text) for text in texts.to_pylist()]
-            offsets = np.cumsum([0, *(len(line) + 1 for line in lines)])
-            found, places = haystack.search(np.frombuffer(b"\n".join(lines) or b"\n", np.uint8), scratch)
+            lines = pc.fill_null(texts, "")
+            _, limits, _ = lines.buffers() if not lines.offset else pa.concat_arrays([lines]).buffers()
+            offsets = np.frombuffer(limits, np.int64, len(lines) + 1) + np.arange(len(lines) + 1)
+            found, places = self._haystack.search(joined(lines))
             codes = np.searchsorted(offsets, places, side="right") - 1
             pairs = np.unique(batch.codes[name].astype(np.int64) * len(clients) + numbers)
             begins = np.searchsorted(pairs, codes * len(clients))
-            ends = np.minimum(np.searchsorted(pairs, (codes + 1) * len(clients)), begins + self.enough)
-            for needle, begin, end in zip(found.tolist(), begins.tolist(), ends.tolist(), strict=True):
-                known = self.clients.setdefault(values[needle], set())
-                if len(known) < self.enough:
-                    known.update(clients[pairs[begin:end] % len(clients)].tolist())
+            ends = np.searchsorted(pairs, (codes + 1) * len(clients))
+            self._add(found, begins, ends, clients[pairs % len(clients)])
 
-    def common(self, value: bytes) -> bool:
-        """Say whether lines of enough clients hold a value."""
-        return len(self.clients.get(value, ())) >= self.enough
+    def _add(self, found: npt.NDArray[np.int32], begins: npt.NDArray[np.int64], ends: npt.NDArray[np.int64],
+             clients: npt.NDArray[np.uint64]) -> None:  # fmt: skip
+        done = 0
+        while done < len(found):
+            room = max(_PAIRS, self._enough)
+            if 2 * (self._size + room) > len(self._known):
+                larger = np.zeros(power_of_two(4 * (int(self._size) + room)), np.uint64)
+                search_kernels.moved(self._known, larger)
+                self._known = larger
+            added, at = search_kernels.count_clients(
+                found, begins, ends, clients, self._enough, self._seed, self._known, self.counts, done, room
+            )
+            done = int(at)
+            self._size += added
 
-
-def _line(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass").replace(b"\n", b" ")
+    def common(self) -> npt.NDArray[np.bool_]:
+        """Return by value whether lines of enough clients hold it; spellings that differ in case are one."""
+        first = self._haystack.first
+        return (first >= 0) & (self.counts[np.maximum(first, 0)] >= self._enough)
 
 
 def _values(name: str, text: str) -> Iterator[tuple[str, str]]:
     """Yield what identifies in a field's text, as (kind, value)."""
     if name == "remote_addr":
         yield "address", text
+        if len(text) <= _LONGEST_ADDRESS and " " not in text and "," not in text:
+            return
     elif name == "remote_user":
         yield "user", text
     elif _COOKIES.fullmatch(name):
@@ -143,73 +135,106 @@ def _values(name: str, text: str) -> Iterator[tuple[str, str]]:
             yield "query value", unquote_plus(pair.partition("=")[2] or pair)
     if name != "user_agent":
         for found in _ADDRESS.findall(text):
-            if _parsed(found):
+            if _is_address(found):
                 yield "address", found
     for found in _EMAIL.findall(unquote_plus(text)) if "@" in text or "%40" in text else ():
         yield "e-mail", found
 
 
-def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _is_address(text: str) -> bool:
     try:
-        return ipaddress.ip_address(text)
+        ipaddress.ip_address(text)
     except ValueError:
-        return None
+        return False
+    return True
 
 
-def _trimmed(text: bytes) -> bytes:
-    """Return a needle from its first word to its last, as far as the kernel looks; empty where it is too short."""
-    start = end = -1
-    for number, word in enumerate(_WORD.finditer(text)):
-        gap = text[end : word.start()]
-        if number == kernels.WORDS or (number and (len(gap) > kernels.GAP or b"\n" in gap)):
-            break
-        start, end = word.start() if start < 0 else start, word.end()
-    return text[start:end] if end - start >= SHORTEST else b""
+@dataclass(frozen=True, slots=True, eq=False)
+class Needles:
+    """Every form of every value.
+
+    Attributes:
+        forms: Names of forms; needle number ``f * len(values) + v`` is form f of value v.
+        values: How many values there are.
+        haystack: All of them, indexed.
+    """
+
+    forms: tuple[str, ...]
+    values: int
+    haystack: Haystack
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self.haystack.first == np.arange(len(self.haystack.first))))
 
 
-@dataclass(frozen=True, slots=True)
-class Needle:
-    """One form of one value."""
+def forms(values: Spans, found: Addresses) -> Needles:
+    """Return every form of every value.
 
-    value: bytes
-    form: str
+    Args:
+        values: The values; of equal forms the first one's is found.
+        found: The address that each value is.
+    """
+    network = np.where((found.family != 0) & (found.low & np.uint64(0xFF) == 0), search_kernels.NO_NETWORK, 0)
+    packed = _packed(found)
+    made = [
+        ("raw", trimmed(values), network),
+        ("raw", _texts(found), network),
+        ("reversed", _spelled(form_kernels.REVERSED, values), network),
+        ("percent", _spelled(form_kernels.PERCENT, values), 0),
+        ("percent", _spelled(form_kernels.ALL_PERCENT, values), 0),
+        ("hex", _spelled(form_kernels.HEX, values), 0),
+        ("base64", _spelled(form_kernels.BASE64, values), search_kernels.CASED),
+        ("base64", _spelled(form_kernels.BASE64URL, values), search_kernels.CASED),
+        ("hex", _spelled(form_kernels.HEX, packed), 0),
+        ("raw", _spelled(form_kernels.GROUPS, _only(packed, found.family == 6)), 0),
+        ("integer", _numbers(found), search_kernels.ALONE),
+    ]
+    made = [(name, spans, flags) for name, spans, flags in made if np.any(spans.ends > spans.starts)]
+    flags = [np.broadcast_to(np.asarray(flags, np.uint8), len(values)) for *_, flags in made]
+    spans = Spans.joined([spans for _, spans, _ in made] or [values])
+    haystack = Haystack(spans, np.concatenate(flags or [np.zeros(len(values), np.uint8)]))
+    return Needles(tuple(name for name, *_ in made) or ("raw",), len(values), haystack)
 
 
-def forms(values: Mapping[bytes, str]) -> tuple[list[Needle], Haystack]:
-    """Return every form of every value, and all of them as needles."""
-    needles: list[Needle] = []
-    flagged: list[tuple[bytes, int]] = []
-    seen: set[bytes] = set()
-    for value, kind in values.items():
-        for form, text, flag in _forms(value, kind):
-            if len(text) >= SHORTEST and text not in seen:
-                seen.add(text)
-                needles.append(Needle(value, form))
-                flagged.append((text, flag))
-    return needles, Haystack(flagged)
+def trimmed(spans: Spans) -> Spans:
+    """Return what of texts can be looked for: nothing of a short one, the beginning of a long one."""
+    starts, ends = spans.starts.copy(), spans.ends.copy()
+    form_kernels.trim(spans.arena, KIND, starts, ends)
+    return Spans(spans.arena, starts, ends)
 
 
-def _forms(value: bytes, kind: str) -> Iterator[tuple[str, bytes, int]]:
-    """Yield (form, needle, flags) of a value that is trimmed; so is every needle."""
-    found = _parsed(value.decode("utf-8", "replace")) if kind == "address" else None
-    flag = kernels.NO_NETWORK if found and (int(found) & 0xFF) == 0 else 0
-    yield "raw", value, flag
-    yield "reversed", value[::-1], flag
-    quoted = quote_from_bytes(value, safe="")
-    if "%" in quoted:
-        yield "percent", _trimmed(quoted.encode()), 0
-    digits = value.hex()
-    yield "hex", digits.encode(), 0
-    pairs = digits[: 2 * kernels.WORDS]
-    yield "percent", "%".join(pairs[at : at + 2] for at in range(0, len(pairs), 2)).encode(), 0
-    encoded = base64.b64encode(value).rstrip(b"=")
-    yield "base64", _trimmed(encoded), kernels.CASED
-    if not encoded.isalnum():
-        yield "base64", _trimmed(base64.urlsafe_b64encode(value)), kernels.CASED
-    if found:
-        text = str(found)
-        yield "raw", text.encode(), flag
-        if found.version == 6:
-            yield "raw", found.exploded.encode(), flag
-        yield "hex", found.packed.hex().encode(), 0
-        yield "integer", str(int(found)).encode(), kernels.ALONE
+def _spelled(form: int, values: Spans) -> Spans:
+    size = form_kernels.LONGEST * int(np.sum(values.ends - values.starts) + len(values)) + 1
+    out, begins, limits = np.empty(size, np.uint8), np.empty(len(values), np.int64), np.empty(len(values), np.int64)
+    form_kernels.spell(form, values.arena, values.starts, values.ends, out, begins, limits)
+    return trimmed(Spans(out[: max(1, int(limits[-1]) if len(limits) else 1)].copy(), begins, limits))
+
+
+def _only(values: Spans, wanted: npt.NDArray[np.bool_]) -> Spans:
+    return Spans(values.arena, values.starts, np.where(wanted, values.ends, values.starts))
+
+
+def _packed(found: Addresses) -> Spans:
+    """Return the bytes of each address, four or sixteen."""
+    words = np.stack([found.high, found.low], axis=1).astype(">u8")
+    ends = np.arange(1, len(words) + 1) * 16
+    sizes = np.where(found.family == 4, 4, np.where(found.family == 6, 16, 0))
+    return Spans(np.append(words.view(np.uint8).reshape(-1), np.uint8(0)), ends - sizes, ends)
+
+
+def _texts(found: Addresses) -> Spans:
+    """Return the text of each address, RFC 5952."""
+    out, ends = np.empty(_LONGEST_ADDRESS * len(found.high) + PAD, np.uint8), np.empty(len(found.high), np.int64)
+    printing_kernels.print_addresses(found.high, found.low, found.family, printing_kernels.PLAIN, out, ends)
+    starts = np.append(0, ends[:-1])[: len(ends)]
+    return _only(Spans(out, starts, ends), found.family != 0)
+
+
+def _numbers(found: Addresses) -> Spans:
+    """Return each address as a decimal number."""
+    v4 = found.family == 4
+    halves = np.zeros((len(v4), 4), "<u8")
+    halves[:, 0] = np.where(v4, found.low & np.uint64(0xFFFFFFFF), found.low)
+    halves[:, 1] = np.where(v4, np.uint64(0), found.high)
+    whole = pa.Array.from_buffers(pa.decimal256(39, 0), len(v4), [None, pa.py_buffer(halves.tobytes())])
+    return _only(Spans.of(whole.cast(pa.large_string())), found.family != 0)

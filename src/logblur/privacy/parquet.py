@@ -16,6 +16,8 @@ import pyarrow as pa
 SEARCHABLE: Final = frozenset({"PLAIN", "RLE", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "BIT_PACKED"})
 """Encodings that leave a value's bytes together. Of any other the values alone can be searched."""
 
+_CODES: Final = (2, 8)  # PLAIN_DICTIONARY, RLE_DICTIONARY: a data page holds places in the dictionary page
+
 
 def pieces(data: Any, file: Any) -> Iterator[tuple[str, bytes]]:
     """Yield (place, bytes) for the metadata, the statistics and every decompressed page of a Parquet file.
@@ -58,7 +60,9 @@ def _pages(data: Any, column: Any) -> Iterator[tuple[str, bytes]]:
         rest = body[levels:]
         if packed and rest:
             rest = pa.decompress(rest, size - levels, column.compression.lower(), asbytes=True)
-        yield {0: "data page", 2: "dictionary page", 3: "data page"}.get(header[1], "page"), body[:levels] + rest
+        encoding = header[8].get(4) if 8 in header else header.get(5, {}).get(2)
+        kind = {0: "data page", 2: "dictionary page", 3: "data page"}.get(header[1], "page")
+        yield "codes" if kind == "data page" and encoding in _CODES else kind, body[:levels] + rest
         if 5 in header:
             yield "page statistics", repr(header[5]).encode()
     if at != end:

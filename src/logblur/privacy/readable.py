@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from logblur.errors import InputError
 from logblur.jit import Bytes
+from logblur.privacy.haystack import joined
 from logblur.privacy.parquet import pieces
 from logblur.privacy.search_kernels import separate
 from logblur.schema import MEASURES
@@ -31,6 +32,7 @@ CHUNK: Final = 32 << 20
 NOT_MEASURED: Final = frozenset({*MEASURES, "hits", "count", "size", "bytes_sent", "bytes_received", "duration"})
 """Columns whose whole numbers are counts and sums: an address written as a number is not looked for in them."""
 
+_BLOCK: Final = 8 << 20
 _OVERLAP: Final = 1 << 10
 _LARGEST_DOCUMENT: Final = 256 << 20
 _BROKEN: Final = (pa.ArrowException, ValueError, IndexError, KeyError, TypeError, struct.error, RecursionError, OSError)
@@ -84,37 +86,50 @@ def read(path: Path, *, skip: Callable[[Path], bool] = lambda _: False) -> Itera
         place = _place(file, path)
         yield _piece(f"name of {place}", place.encode("utf-8", "surrogateescape"))
         yield from _raw(file, place)
-        for name, text in _decoded(file):
-            yield _piece(f"{place}, {name}", text)
-        for table in guarded(tables(file)):
+        shown = yield from _decoded(file, place)
+        for table in guarded(tables(file, but=NOT_MEASURED | shown)):
             for column in _columns(table, place):
                 if (cells := _cells(column)) is not None:
                     yield Piece(f"{place}, column {column.name}", cells)
 
 
-def tables(file: Path) -> Iterator[pa.Table]:
-    """Yield the table of a file of Parquet, CSV or JSON, part by part; nothing for any other file."""
-    suffixes = [suffix for suffix in file.suffixes if suffix not in {".gz", ".zst", ".bz2", ".xz"}]
-    match suffixes[-1:]:
+def tables(file: Path, *, but: frozenset[str] = frozenset()) -> Iterator[pa.Table]:
+    """Yield the table of a file of Parquet, CSV or JSON, part by part, but for these columns; nothing for other files.
+
+    Cells of CSV are text, whatever they hold.
+    """
+    match _suffixes(file)[-1:]:
         case [".parquet"]:
             import pyarrow.parquet as pq
 
             schema = pq.read_schema(file)
             texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
+            wanted = [name for name in schema.names if name not in but]
+            if not wanted:
+                return
             with pq.ParquetFile(file, read_dictionary=texts) as opened:
-                for batch in opened.iter_batches(1 << 20):
+                for batch in opened.iter_batches(1 << 20, columns=wanted):
                     yield pa.Table.from_batches([batch])
-        case [".csv" | ".tsv"]:
+        case [".csv" | ".tsv" as suffix]:
             from pyarrow import csv
 
-            options = csv.ParseOptions(delimiter="\t" if suffixes[-1] == ".tsv" else ",")
+            options = csv.ParseOptions(delimiter="\t" if suffix == ".tsv" else ",")
+            reading = csv.ReadOptions(block_size=_BLOCK)
             with csv.open_csv(file, parse_options=options) as stream:
-                texts = csv.ConvertOptions(column_types=dict.fromkeys(stream.schema.names, pa.string()))
-            with csv.open_csv(file, parse_options=options, convert_options=texts) as stream:
+                names = stream.schema.names
+            texts = csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                include_columns=[name for name in names if name not in but],
+            )
+            with csv.open_csv(file, reading, parse_options=options, convert_options=texts) as stream:
                 for batch in stream:
                     yield pa.Table.from_batches([batch])
         case [".json" | ".jsonl" | ".ndjson"] if file.stat().st_size <= _LARGEST_DOCUMENT:
             yield from _json(file)
+
+
+def _suffixes(file: Path) -> list[str]:
+    return [suffix for suffix in file.suffixes if suffix not in {".gz", ".zst", ".bz2", ".xz"}]
 
 
 def _json(file: Path) -> Iterator[pa.Table]:
@@ -183,29 +198,37 @@ def _raw(file: Path, place: str) -> Iterator[Piece]:
             yield _piece(place, rest)
 
 
-def _decoded(file: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield what a Parquet file unpacks to; of pages of text each value stands on a line of its own."""
+def _decoded(file: Path, place: str) -> Generator[Piece, None, frozenset[str]]:
+    """Yield what a Parquet file unpacks to; return the columns of text whose every value stood on a line of its own."""
     if file.suffix != ".parquet":
-        return
+        return frozenset()
     import pyarrow.parquet as pq
 
+    shown, other = set[str](), set[str]()
     with pa.memory_map(str(file)) as mapped:
         data = mapped.read_buffer()
         try:
-            for name, piece in pieces(memoryview(data), pq.ParquetFile(pa.BufferReader(data))):
-                yield name, _separated(piece) if "page of" in name else piece
+            opened = pq.ParquetFile(pa.BufferReader(data))
+            for name, piece in pieces(memoryview(data), opened):
+                kind, _, column = name.partition(" of ")
+                values = _separated(piece) if kind.endswith("page") else None
+                yield _piece(f"{place}, {name}", piece if values is None else values)
+                if kind != "codes" and not kind.endswith("statistics"):
+                    (other if values is None else shown).add(column)
+            texts = {f.name for f in opened.schema_arrow if pa.types.is_string(f.type) or pa.types.is_binary(f.type)}
         except _BROKEN:
-            return
+            return frozenset()
+    return frozenset(shown & texts - other)
 
 
-def _separated(page: bytes) -> bytes:
-    """Return a page with newlines between its values, where they are PLAIN text; else as it is."""
+def _separated(page: bytes) -> bytes | None:
+    """Return a page with newlines between its values, where they are PLAIN text."""
     levels = 4 + int.from_bytes(page[:4], "little")  # a data page may begin with levels, their length first
     for start in (0, levels):
         copy = np.frombuffer(bytearray(page), np.uint8)
         if start < len(page) and separate(copy, np.int64(start)) == len(page):
             return copy.tobytes()
-    return page
+    return None
 
 
 def guarded(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -230,14 +253,15 @@ def _flat(values: pa.Array) -> pa.Array:
 
 
 def _cells(column: Column) -> Bytes | None:
-    """Return the cells as lines of text: those of a dictionary whether a row uses them or not."""
+    """Return the cells as lines of text: those of a dictionary whether a row uses them or not.
+
+    Of CSV, whose text is searched as it stands, those alone that it does not show as lines of their own or as they are.
+    """
     values = column.values.dictionary if pa.types.is_dictionary(column.values.type) else column.values
     if column.name in NOT_MEASURED:  # as text its bytes are searched all the same
         return None
     if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
-        joined = b"\n".join(value for value in values.to_pylist() if value is not None)
-    else:
-        texts = values.cast(pa.large_string()).drop_null()
-        whole = pa.LargeListArray.from_arrays(pa.array([0, len(texts)], pa.int64()), texts)
-        joined = pc.binary_join(whole, pa.scalar("\n", pa.large_string()))[0].as_buffer().to_pybytes()
-    return np.frombuffer(joined, np.uint8)
+        return np.frombuffer(b"\n".join(value for value in values.to_pylist() if value is not None), np.uint8)
+    if _suffixes(Path(column.place))[-1:] in ([".csv"], [".tsv"]):
+        values = values.filter(pc.or_(pc.ascii_is_decimal(values), pc.match_substring(values, '"')))
+    return joined(values.cast(pa.large_string()).drop_null())
