@@ -37,6 +37,7 @@ from logblur.schema import PERSON, UNIVERSES, Partial, Protected, Universe, key_
 SEEDS: Final[Words] = np.frombuffer(secrets.token_bytes(16), np.uint64) | np.uint64(1)
 """Of the hash tables of this process. No result depends on them."""
 
+_SUMS: Final = ("requests", "bytes")
 _EPOCH = date(1970, 1, 1)
 _HOURS = pa.array([*range(24), None], pa.int8())  # sorted: what is rolled up comes last
 
@@ -212,6 +213,28 @@ def union(a: pa.Table, b: pa.Table, map_a: Counts, map_b: Counts) -> pa.Table:
         sums[-1][keys[a.num_rows :]] += b.column(name).to_numpy()
     found = merge_lists(lists(a), map_a, from_a, lists(b), map_b, from_b)
     return _table(by, example, (sums[0][present], sums[1][present]), found)
+
+
+def numbered(tables: Sequence[pa.Table]) -> tuple[pa.Table, list[Codes]]:
+    """Return the distinct groups of tables of a partial, without their people, and the number of each group of each.
+
+    Groups are sorted by their keys; requests and bytes add up.
+    """
+    joined = pa.concat_tables(tables)
+    by = {name: _Column.of(name, joined.column(name)) for name in joined.column_names if name not in _SUMS}
+    keys, count = _keys(by, np.arange(joined.num_rows, dtype=np.int32))
+    occurs = np.zeros(count, np.bool_)
+    occurs[keys] = True
+    ids = (np.cumsum(occurs, dtype=np.int32) - np.int32(1))[keys]
+    example = np.empty(int(np.count_nonzero(occurs)), np.int32)
+    example[ids] = np.arange(len(ids), dtype=np.int32)
+    groups = {name: column.values.take(pa.array(example)).cast(key_type(name)) for name, column in by.items()}
+    for name in _SUMS:
+        sums = np.zeros(len(example), np.int64)
+        np.add.at(sums, ids, joined.column(name).to_numpy())
+        groups[name] = pa.array(sums)
+    ends = np.cumsum([table.num_rows for table in tables])
+    return pa.table(groups), np.split(ids, ends[:-1])
 
 
 def _people(visitor: Words, client: Words, parts: npt.NDArray[np.int8]) -> tuple[Codes, pa.Table]:

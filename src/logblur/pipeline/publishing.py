@@ -15,8 +15,8 @@ from logblur.pipeline.days import plan_of
 from logblur.summary import TableSummary
 
 if TYPE_CHECKING:
+    from logblur.aggregate import Released
     from logblur.policy.plan import Plan
-    from logblur.schema import Partial
 
 
 AT_ONCE: Final = 64 << 20
@@ -62,12 +62,11 @@ class Publishing:
 
     def _publish(self, record: DayRecord, *, final: bool) -> None:
         """Merge a day's partials, hold its tables against their thresholds, and write them."""
-        from logblur.aggregate import release
         from logblur.dataset.publish import DayInfo, publish_day
 
         stopping.check()
         state, plan = self._state, plan_of(record)
-        released = release(self._merged(record, plan), plan.tables)
+        released = self._released(record, plan)
         rolled_up = {name: table.rolled_up for name, table in released.items()}
         info = DayInfo(plan, record.key_id, final, rolled_up)
         publish_day(state.out, record.day, {name: table.rows for name, table in released.items()}, info)
@@ -82,13 +81,13 @@ class Publishing:
                     old.rolled_up + table.rolled_up,
                 )
 
-    def _merged(self, record: DayRecord, plan: Plan) -> Partial:
-        """Merge a day's partials, range by range where they are too many to be in memory at once."""
-        from logblur.aggregate import merge, merge_in_ranges
+    def _released(self, record: DayRecord, plan: Plan) -> dict[str, Released]:
+        """Return what may be published of a day; share by share where its partials are too many for memory."""
+        from logblur.aggregate import merge, release, release_in_shares
         from logblur.dataset.partials import Spill
 
-        state, ranges = self._state, self._state.size(record.day) // AT_ONCE + 1
-        if ranges == 1:
-            return merge(list(state.read_partials(record.day)))
-        spill = Spill(state.partials, state.key(record), plan_digest=plan.digest, keys=state.key_source)
-        return merge_in_ranges(lambda: state.read_partials(record.day), plan.tables, ranges, spill)
+        state, shares = self._state, self._state.size(record.day) // AT_ONCE + 1
+        if shares == 1 or "remote_addr" not in plan.visitor_from:  # then a visitor may be of several clients
+            return release(merge(list(state.read_partials(record.day))), plan.tables)
+        with Spill(state.partials, state.key(record), plan_digest=plan.digest, keys=state.key_source) as spill:
+            return release_in_shares(lambda: state.read_partials(record.day), plan.tables, shares, spill)
