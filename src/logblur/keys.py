@@ -156,6 +156,13 @@ def destroy_secret(path: Path) -> None:
     durable.sync_folder(path.parent)
 
 
+def is_overwritten(path: Path) -> bool:
+    """Say whether a file holds zeros alone: `destroy_secret` was killed before it was gone."""
+    with durable.explained(path), path.open("rb") as file:
+        start = file.read(_LARGEST)
+    return bool(start) and not any(start)
+
+
 def load_secret(path: Path) -> bytes:
     """Read a secret, if nobody but this user could have.
 
@@ -194,6 +201,7 @@ OPERATOR_SIZES: Final = (16, 32)
 
 _LARGEST: Final = 4096  # bytes that are read where a key is expected
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{64}")
+_TEXT: Final = re.compile(rb"[\t\n\r -~]*")
 _BASE64: Final = re.compile(rb"[0-9A-Za-z+/_-]{22}==|[0-9A-Za-z+/_-]{43}=")
 
 
@@ -216,24 +224,27 @@ class OperatorKey:
     secret: bytes = field(repr=False)
 
 
-def load_operator_key(name: str, kind: Literal["file", "env", "fd"], place: str) -> OperatorKey:
+def load_operator_key(
+    name: str, kind: Literal["file", "env", "fd"], place: str, *, to_destroy: bool = False
+) -> OperatorKey:
     """Read a key that the operator named, if nobody could have read it but this user and root.
 
     Args:
         name: What the policy calls it; errors say it.
         kind: A file, an environment variable, or a file descriptor that is open.
         place: Its path, name, or number.
+        to_destroy: Whoever could read it: it is to be destroyed.
 
     Returns:
         The key. What is read is 32 or 64 hex digits, or 16 or 32 bytes in base64 (padded, of either alphabet), white
-        space around them, or else 16 or 32 bytes as they are.
+        space around them, or else 16 or 32 bytes as they are, which are no text.
 
     Raises:
         KeyMaterialError: It is missing, open to others, someone else's, or of another length; never says a byte of it.
     """
     where = {"file": place, "env": f"the environment variable {place}", "fd": f"descriptor {place}"}[kind]
     try:
-        raw = _read(kind, place)
+        raw = _read(kind, place, trusted=not to_destroy)
         secret = _decoded(raw)
     except _UntrustedError as error:
         raise KeyMaterialError(f"the key {name!r} ({where}) {error}") from None
@@ -258,7 +269,7 @@ class _UntrustedError(Exception):
     """Why a key is not used, in words that follow its name."""
 
 
-def _read(kind: str, place: str) -> bytes:
+def _read(kind: str, place: str, *, trusted: bool) -> bytes:
     if kind == "env":
         value = os.environb.get(os.fsencode(place))
         if value is None:
@@ -266,10 +277,10 @@ def _read(kind: str, place: str) -> bytes:
         return value
     try:
         if kind == "fd":
-            return _content(int(place))
+            return _content(int(place), trusted=trusted)
         handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            return _content(handle)
+            return _content(handle, trusted=trusted)
         finally:
             os.close(handle)
     except FileNotFoundError:
@@ -278,7 +289,7 @@ def _read(kind: str, place: str) -> bytes:
         raise _UntrustedError(f"cannot be read ({os.strerror(error.errno or 0).lower()})") from None
 
 
-def _content(handle: int) -> bytes:
+def _content(handle: int, *, trusted: bool) -> bytes:
     """Return what an open file or pipe holds; a file only if others could not have read it."""
     about = os.fstat(handle)
     if stat.S_ISFIFO(about.st_mode) or stat.S_ISSOCK(about.st_mode):
@@ -289,7 +300,7 @@ def _content(handle: int) -> bytes:
         return data
     if not stat.S_ISREG(about.st_mode):
         raise _UntrustedError("is no plain file; a key belongs there")
-    if about.st_nlink:  # one without a name (memfd) nobody else can open
+    if trusted and about.st_nlink:  # one without a name (memfd) nobody else can open
         if about.st_uid not in {0, os.geteuid()}:
             raise _UntrustedError("belongs to another user; give it to the one that logblur runs as, or to root")
         if about.st_mode & 0o077:
@@ -298,6 +309,8 @@ def _content(handle: int) -> bytes:
 
 
 def _decoded(raw: bytes) -> bytes:
+    if raw and not any(raw):
+        raise _UntrustedError("is all zeros: it was being destroyed; destroy it again, or make a new one elsewhere")
     text = raw.strip()
     if _HEX.fullmatch(text):
         secret = bytes.fromhex(text.decode())
@@ -305,8 +318,7 @@ def _decoded(raw: bytes) -> bytes:
         secret = base64.urlsafe_b64decode(text.translate(bytes.maketrans(b"+/", b"-_")))
     else:
         secret = raw
-    if len(secret) not in OPERATOR_SIZES:
-        raise _UntrustedError("is none: it should be 16 or 32 bytes, as they are, as hex digits or in base64")
-    if not any(secret):
-        raise _UntrustedError("is all zeros: it was being destroyed; make a new one with logblur keys new")
+    # random bytes are no printable text: what is, is a passphrase, which can be guessed, or some other file
+    if len(secret) not in OPERATOR_SIZES or _TEXT.fullmatch(secret) or not any(secret):
+        raise _UntrustedError("is none: it should be 16 or 32 random bytes, as they are, as hex digits or in base64")
     return secret

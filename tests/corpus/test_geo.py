@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 import logblur
 from logblur.errors import PolicyError
+from logblur.pipeline import seal
 from logblur.policy.load import builtin_text, decode
 from logblur.policy.plan import Database
 from logblur.policy.resolve import resolve
@@ -88,10 +90,34 @@ def test_addresses_are_looked_up_whole(corpus: Path, rule: str, tmp_path: Path) 
     logblur.run(tmp_path / "log", tmp_path / "out", policy=said, state=tmp_path / "state")
     (made,) = (tmp_path / "out").glob("t/*/*.parquet")
     rows = pq.ParquetFile(made).read().to_pylist()
+    builds = {database.column: [database.build] for database in resolve(said).databases}
+    assert json.loads(pq.read_schema(made).metadata[b"logblur.databases"]) == builds
+    (entry,) = json.loads((tmp_path / "out" / "_logblur" / "manifest.json").read_text())["days"].values()
+    assert entry["databases"] == builds
     assert sum(row["requests"] for row in rows) == 18
     assert "GB" in {row["country"] for row in rows}
     if "asn" in RULES[rule]:
         assert "AS1221" in {row["asn"] for row in rows}
+
+
+def test_a_day_says_every_build_that_it_was_looked_up_in(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is renewed while a day is open leaves both builds in what the day publishes when it is sealed."""
+    rule = next(iter(RULES))
+    said, log = policy(corpus, rule, '"country"'), tmp_path / "log"
+    noon = datetime(2026, 5, 17, 12, tzinfo=UTC)
+    line = '81.2.69.%d - - [17/May/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "Mozilla/5.0 Firefox/140.0"\n'
+    for build in ("GeoLite2-Country 1", "GeoLite2-Country 2"):
+        monkeypatch.setattr("logblur.policy.resolve._build", lambda *_, build=build: build)
+        with log.open("a") as more:
+            more.write("".join(line % (int(build[-1]) * 10 + n) for n in range(5)))
+        logblur.run(log, tmp_path / "out", policy=said, state=tmp_path / "state", clock=lambda: noon)
+    monkeypatch.setattr("logblur.policy.resolve._build", lambda *_: "GeoLite2-Country 3")
+    seal(tmp_path / "out", state=tmp_path / "state", day=noon.date(), clock=lambda: noon)
+    (made,) = (tmp_path / "out").glob("t/*/*.parquet")
+    builds = json.loads(pq.read_schema(made).metadata[b"logblur.databases"])
+    assert builds == {"country": ["GeoLite2-Country 1", "GeoLite2-Country 2"]}
 
 
 def test_the_build_is_part_of_the_plan(corpus: Path) -> None:

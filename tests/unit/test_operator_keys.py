@@ -21,7 +21,7 @@ from logblur.policy.plan import KEY_SIZE
 from logblur.policy.resolve import resolve
 from logblur.protect import addresses
 
-SECRET = bytes(range(100, 132))
+SECRET = bytes(range(120, 152))
 HEAD = {"version": 1, "name": "test", "purpose": "test", "legal_basis": "public-task", "retention": "1 day"}
 REVERSIBLE = {
     "ipcrypt-deterministic": addresses.ipcrypt_deterministic_decrypt,
@@ -125,10 +125,22 @@ def test_a_key_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\n", SECRET[:15], SECRET + b"x", SECRET.hex().encode()[:-1], b"x" * 5000, bytes(32), bytes(16), b"0" * 64],
+    [
+        b"",
+        b"\n",
+        SECRET[:15],
+        SECRET + b"x",
+        SECRET.hex().encode()[:-1],
+        b"x" * 5000,
+        bytes(32),
+        bytes(16),
+        b"0" * 64,
+        b"correct horse ba",
+        b"the only copy of something else\n",
+    ],
 )
 def test_what_is_no_key_is_refused_and_not_repeated(tmp_path: Path, content: bytes) -> None:
-    """A key of another length, and the zeros of one that was being destroyed, are refused without a byte of them."""
+    """Another length, zeros of a key that was being destroyed, and text are refused, and not a byte is repeated."""
     with pytest.raises(KeyMaterialError) as refused:
         load_operator_key("archive", "file", str(key_file(tmp_path, content)))
     said = str(refused.value)

@@ -19,7 +19,16 @@ import pytest
 from tests.plans import plan_of
 
 from logblur import __version__, durable
-from logblur.dataset.manifest import Manifest, load, manifest_path, rounded, save, temporary_folder, update_counts
+from logblur.dataset.manifest import (
+    Manifest,
+    load,
+    manifest_path,
+    required,
+    rounded,
+    save,
+    temporary_folder,
+    update_counts,
+)
 from logblur.dataset.publish import DayInfo, publish_day
 from logblur.errors import OutputError
 from logblur.policy.plan import TablePlan
@@ -303,3 +312,15 @@ def test_a_manifest_that_is_damaged_missing_or_newer_is_named(out: Path) -> None
             publish_day(out, DAY, tables(), INFO)
         path.write_bytes(good)
     publish_day(out, DAY, tables(), INFO)
+
+
+def test_builds_of_databases_are_in_the_metadata(out: Path) -> None:
+    """Where lines were looked up, files and manifest name the builds; where they were not, neither says a word."""
+    publish_day(out, DAY, tables(), INFO)
+    path = next(out.glob("pages/*/*.parquet"))
+    assert b"logblur.databases" not in pq.read_schema(path).metadata
+    assert "databases" not in next(iter(required(out).days.values()))
+    builds = {"country": ["One 1", "One 2"]}
+    publish_day(out, DAY, tables(), replace(INFO, builds=builds))
+    assert json.loads(pq.read_schema(path).metadata[b"logblur.databases"]) == builds
+    assert next(iter(required(out).days.values()))["databases"] == builds

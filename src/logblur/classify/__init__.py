@@ -5,7 +5,8 @@ Work is done once per distinct value of a column and remembered in a `Memory` th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pyarrow as pa
 from logblur.classify.agents import NOT_LOGGED, Agent
 from logblur.classify.hosts import Host
 from logblur.classify.memory import Known, Memory
+from logblur.growing import Grown
 from logblur.policy.plan import CONTENT_TYPE, Dimension, Pages
 
 __all__ = ["NOT_LOGGED", "Agent", "Memory", "classify"]
@@ -29,6 +31,7 @@ def classify(
     pages: Pages = _PLAIN,
     dimensions: Sequence[Dimension] = (),
     follow_campaigns: bool = False,
+    grown: Grown | None = None,
 ) -> pa.RecordBatch:
     """Add the columns that follow from those of the batch.
 
@@ -45,6 +48,7 @@ def classify(
         pages: Which paths are parts of a page or downloads, beside what extensions say.
         dimensions: Columns of the policy's own, added where the batch has what they look at.
         follow_campaigns: Whether ``query`` gives the columns of `campaigns.COLUMNS`.
+        grown: What this worker has made of its dictionaries so far.
 
     Returns:
         The same columns, then the new ones.
@@ -62,43 +66,55 @@ def classify(
         the column that they follow from.
     """
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    if (agents := columns.get("user_agent")) is not None:
-        columns |= dict(zip(Agent._fields, _described(agents, memory.agents), strict=True))
-    if (referrers := columns.get("referer_host")) is not None:
-        columns |= dict(zip(_OF_REFERRER, _described(referrers, memory.hosts), strict=True))
-    if (whole := columns.get("referer")) is not None:
+    grown = Grown() if grown is None else grown
+
+    def told(name: str, what: object, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
+        return grown.of((name, what), columns[name].dictionary, make)
+
+    def follow(name: str, values: pa.Array) -> pa.DictionaryArray:
+        # as many values as before, so the indices need no check
+        return pa.DictionaryArray.from_arrays(columns[name].indices, values, safe=False)
+
+    def described(name: str, known: Known) -> list[pa.DictionaryArray]:
+        said = told(name, "described", lambda texts: _described(texts, known))
+        return [follow(name, values) for values in said.flatten()]
+
+    if "user_agent" in columns:
+        columns |= dict(zip(Agent._fields, described("user_agent", memory.agents), strict=True))
+    if "referer_host" in columns:
+        columns |= dict(zip(_OF_REFERRER, described("referer_host", memory.hosts), strict=True))
+    if "referer" in columns:
         from logblur.classify.terms import searched
 
-        columns["searched"] = pa.DictionaryArray.from_arrays(whole.indices, searched(whole.dictionary), safe=False)
-    if (hosts := columns.get("host")) is not None:
-        columns["own_domain"] = _described(hosts, memory.hosts)[0]
+        columns["searched"] = follow("referer", told("referer", "searched", searched))
+    if "host" in columns:
+        columns["own_domain"] = described("host", memory.hosts)[0]
     else:
         codes, rows = memory.hosts.look([site or None])
         zeros = pa.repeat(pa.scalar(0, pa.int32()), batch.num_rows)
         columns["own_domain"] = pa.DictionaryArray.from_arrays(zeros, pa.array([rows[codes[0]][0]], pa.string()))
-    if (paths := columns.get("path")) is not None:
+    if "path" in columns:
         from logblur.classify.files import kinds
 
-        columns["file_kind"] = kinds(paths, columns.get(CONTENT_TYPE), pages)
-    if follow_campaigns and (queries := columns.get("query")) is not None:
+        columns["file_kind"] = kinds(columns["path"], columns.get(CONTENT_TYPE), pages, grown)
+    if follow_campaigns and "query" in columns:
         from logblur.classify import campaigns
 
-        for name, said in zip(campaigns.COLUMNS, campaigns.told(queries.dictionary), strict=True):
-            columns[name] = pa.DictionaryArray.from_arrays(queries.indices, said, safe=False)
+        said = told("query", "campaigns", campaigns.told)
+        columns |= dict(zip(campaigns.COLUMNS, (follow("query", values) for values in said.flatten()), strict=True))
     if own := [dimension for dimension in dimensions if dimension.column in columns]:
-        from logblur.classify.dimensions import told
+        from logblur.classify import dimensions as rules
 
         for dimension in own:
-            texts = columns[dimension.column]
-            said = told(texts.dictionary, dimension.values)
-            columns[dimension.name] = pa.DictionaryArray.from_arrays(texts.indices, said, safe=False)
+            make = functools.partial(rules.told, values=dimension.values)
+            said = told(dimension.column, dimension, make)
+            columns[dimension.name] = follow(dimension.column, said)
     return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
 
-def _described(column: pa.DictionaryArray, known: Known) -> list[pa.DictionaryArray]:
-    codes, rows = known.look(column.dictionary.to_numpy(zero_copy_only=False))
+def _described(texts: pa.Array, known: Known) -> pa.StructArray:
+    """Return the columns of what is known of each text."""
+    codes, rows = known.look(texts.to_numpy(zero_copy_only=False))
     take = pa.array(codes)
-    return [  # as many values as before, so the indices need no check
-        pa.DictionaryArray.from_arrays(column.indices, pa.array(values, pa.string()).take(take), safe=False)
-        for values in zip(*rows, strict=True)
-    ]
+    columns = [pa.array(values, pa.string()).take(take) for values in zip(*rows, strict=True)]
+    return pa.StructArray.from_arrays(columns, names=[str(place) for place in range(len(columns))])

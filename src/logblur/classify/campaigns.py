@@ -30,26 +30,27 @@ _LONG: Final = 6
 _PATTERN: Final = rf"(?:^|[&;]){CAMPAIGN}=(?P<value>[^&;#]*)"
 
 
-def told(queries: pa.Array) -> tuple[pa.Array, ...]:
-    """Return for each query what its ``utm_source`` names, a column for each of `COLUMNS`.
+def told(queries: pa.Array) -> pa.StructArray:
+    """Return for each query what its ``utm_source`` names, a field for each of `COLUMNS`.
 
     Args:
         queries: large_string, distinct values; null and a query without the parameter name nothing.
 
     Returns:
-        string, without nulls: `schema.NONE` where it names none of this kind.
+        Fields of string, without nulls: `schema.NONE` where it names none of this kind.
 
     Cost:
         One regular expression in linear time, and a look-up for each distinct value.
     """
     values = pc.struct_field(pc.extract_regex(queries, _PATTERN), "value").dictionary_encode()
     found = [named(value) for value in values.dictionary.to_pylist()]
-    return tuple(
+    columns = [
         pc.fill_null(
             pa.array([s.name if s and s.kind == kind else NONE for s in found], pa.string()).take(values.indices), NONE
         )
         for kind in KINDS
-    )
+    ]
+    return pa.StructArray.from_arrays(columns, names=list(COLUMNS))
 
 
 def named(value: str) -> Source | None:

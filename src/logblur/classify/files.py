@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logblur.growing import Grown
 from logblur.policy.plan import Pages
 
 _ASSETS: Final = """
@@ -69,7 +70,10 @@ _SORT: Final = np.array(
 
 
 def kinds(
-    paths: pa.DictionaryArray, types: pa.DictionaryArray | None = None, pages: Pages = _PLAIN
+    paths: pa.DictionaryArray,
+    types: pa.DictionaryArray | None = None,
+    pages: Pages = _PLAIN,
+    grown: Grown | None = None,
 ) -> pa.DictionaryArray:
     """Return for each row ``page``, ``asset`` or ``download``.
 
@@ -77,6 +81,7 @@ def kinds(
         paths: dictionary<int32, large_string>; null says nothing.
         types: The content types that were sent, likewise; None where they are not logged.
         pages: Patterns that decide before all else.
+        grown: What was made of paths so far.
 
     Returns:
         dictionary<int32, string>, without nulls.
@@ -85,7 +90,8 @@ def kinds(
         One regular expression in linear time and one hash look-up a distinct value, all within Arrow. Per row: nothing
         without types, a look-up with them.
     """
-    by_path = _by_path(paths.dictionary, pages)
+    grown = Grown() if grown is None else grown
+    by_path = np.asarray(grown.of(("path", pages), paths.dictionary, lambda texts: _by_path(texts, pages)))
     if types is None or types.dictionary.null_count == len(types.dictionary):
         said = pa.array(_SORTS).take(pa.array(_SORT[by_path, _NOTHING]))
         return pa.DictionaryArray.from_arrays(paths.indices, said, safe=False)
@@ -94,7 +100,7 @@ def kinds(
     return pa.DictionaryArray.from_arrays(pa.array(sorts), pa.array(_SORTS), safe=False)
 
 
-def _by_path(paths: pa.Array, pages: Pages) -> npt.NDArray[np.int8]:
+def _by_path(paths: pa.Array, pages: Pages) -> pa.Array:
     """Return what each path says, as a row of `_SORT`."""
     # Parameters after a semicolon, such as a session's number, may follow the name.
     found = pc.extract_regex(paths, r"\.(?P<extension>[0-9A-Za-z]{1,11})(?:;[^/]*)?$")
@@ -105,7 +111,7 @@ def _by_path(paths: pa.Array, pages: Pages) -> npt.NDArray[np.int8]:
         for pattern in patterns:
             matches = pc.fill_null(pc.match_substring_regex(paths, pattern), False)
             said = pc.if_else(matches, pa.scalar(_PATTERN[kind], pa.int8()), said)
-    return np.asarray(said)
+    return said
 
 
 def _by_type(types: pa.Array) -> npt.NDArray[np.int8]:

@@ -20,6 +20,7 @@ from logblur.cli.bench import bench
 from logblur.cli.ending import ended
 from logblur.cli.filter import filter_
 from logblur.cli.inspect import inspect
+from logblur.cli.keys import keys
 from logblur.cli.policy import policy
 from logblur.cli.purge import purge
 from logblur.cli.run import run
@@ -40,7 +41,7 @@ def logblur() -> None:
     """Raw web access logs in, statistics that may be kept out."""
 
 
-for _command in (run, filter_, seal, purge, inspect, policy, notice, record, balance, audit, bench, warm):
+for _command in (run, filter_, seal, purge, keys, inspect, policy, notice, record, balance, audit, bench, warm):
     logblur.add_command(_command)
 
 

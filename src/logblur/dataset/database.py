@@ -64,6 +64,22 @@ CREATE TABLE rejects (reason INTEGER PRIMARY KEY, lines INTEGER NOT NULL) STRICT
 CREATE TABLE late (day TEXT PRIMARY KEY REFERENCES days, lines INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
 
+_ADDED: Final = """
+CREATE TABLE IF NOT EXISTS destroyed (
+    key_id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,                  -- the day, or what the policy calls the key
+    at INTEGER NOT NULL,                 -- seconds since 1970, UTC
+    reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS builds (
+    day TEXT NOT NULL,
+    name TEXT NOT NULL,                  -- the column that is looked up
+    build TEXT NOT NULL,
+    PRIMARY KEY (day, name, build)
+) STRICT, WITHOUT ROWID;
+"""
+"""Tables of later versions, made where they lack: a version that does not know them reads the others as before."""
+
 _DAMAGED: Final = (
     "the ledger is damaged; published files are whole: restore the state as a whole from a backup, or start a new OUT"
 )
@@ -121,6 +137,10 @@ class Database:
                 self._db.execute(f"PRAGMA user_version={_VERSION}")
         elif self.value("PRAGMA application_id") != _APPLICATION or self.value("PRAGMA quick_check(1)") != "ok":
             raise self._damaged()
+        if self.value("SELECT count(*) FROM sqlite_master WHERE name IN ('destroyed', 'builds')") < 2:
+            with self.transaction():
+                for statement in _ADDED.split(";\n"):
+                    self._db.execute(statement)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""

@@ -81,6 +81,32 @@ class DayRecord:
     first_arrival: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Destruction:
+    """A key that is no more.
+
+    Attributes:
+        key_id: Its id.
+        name: The day, in ISO form, or what the policy called it.
+        at: When, UTC.
+        reason: Why.
+    """
+
+    key_id: str
+    name: str
+    at: datetime
+    reason: str
+
+
+DUE: Final = "seal_after is over"
+OVER: Final = "retention is over"
+"""Why keys of days are destroyed when nobody asks for it."""
+
+_DESTROYED_WITH_DAY: Final = """
+INSERT OR IGNORE INTO destroyed (key_id, name, at, reason)
+SELECT key_id, day, ?, ? FROM days WHERE day = ? AND sealed_at IS NULL
+"""
+
 _OPEN_DAY_OF_LOG: Final = """
 WITH RECURSIVE log (id) AS (VALUES (?) UNION SELECT parent FROM segments JOIN log USING (id) WHERE parent IS NOT NULL)
 SELECT EXISTS (
@@ -352,15 +378,17 @@ class Ledger:
         with self._db.transaction():
             self._db.execute("UPDATE days SET dirty = 1, published = 0 WHERE sealed_at IS NULL")
 
-    def seal(self, day: date, now: datetime) -> None:
-        """Close a day for ever. A day that is sealed already stays as it is."""
+    def seal(self, day: date, now: datetime, reason: str = DUE) -> None:
+        """Close a day for ever, and note that its key is destroyed. A day that is sealed already stays as it is."""
         sealed = "UPDATE days SET sealed_at = ? WHERE day = ? AND sealed_at IS NULL"
         with self._db.transaction():
+            self._db.execute(_DESTROYED_WITH_DAY, _seconds(now), reason, day.isoformat())
             self._db.execute(sealed, _seconds(now), day.isoformat())
 
     def purge(self, day: date, now: datetime) -> None:
         """Note that a day's files are to be removed, and close it where it is open. It stays so."""
         with self._db.transaction():
+            self._db.execute(_DESTROYED_WITH_DAY, _seconds(now), OVER, day.isoformat())
             closed = "UPDATE days SET purged = 1, dirty = 0, sealed_at = ifnull(sealed_at, ?) WHERE day = ?"
             self._db.execute(closed, _seconds(now), day.isoformat())
             self._db.execute("INSERT INTO removed (at, day) VALUES (?, ?)", _seconds(now), day.isoformat())
@@ -394,6 +422,32 @@ class Ledger:
         with self._db.transaction():
             self._db.execute("UPDATE partials SET file = NULL WHERE day = ?", day.isoformat())
         self._db.checkpoint()
+
+    def note_builds(self, day: date, databases: Mapping[str, str]) -> None:
+        """Note which build of a database lines of a day are looked up in, by the column that it gives."""
+        rows = [(day.isoformat(), name, build) for name, build in databases.items()]
+        with self._db.transaction():
+            self._db.execute_many("INSERT OR IGNORE INTO builds VALUES (?, ?, ?)", rows)
+
+    def builds(self, day: date) -> dict[str, list[str]]:
+        """Return the builds that lines of a day were looked up in, by column, sorted."""
+        found: dict[str, list[str]] = {}
+        query = "SELECT name, build FROM builds WHERE day = ? ORDER BY name, build"
+        for name, build in self._db.rows(query, day.isoformat()):
+            found.setdefault(name, []).append(build)
+        return found
+
+    # Keys
+
+    def record_destruction(self, key_id: str, name: str, now: datetime, reason: str) -> None:
+        """Note that an operator's key is destroyed, before it is; what was noted first stays."""
+        with self._db.transaction():
+            self._db.execute("INSERT OR IGNORE INTO destroyed VALUES (?, ?, ?, ?)", key_id, name, _seconds(now), reason)
+
+    def destructions(self) -> list[Destruction]:
+        """Return the keys that were destroyed, of days and of the operator, in the order it happened."""
+        rows = self._db.rows("SELECT key_id, name, at, reason FROM destroyed ORDER BY at, name")
+        return [Destruction(key, name, datetime.fromtimestamp(at, UTC), reason) for key, name, at, reason in rows]
 
     # Counters
 

@@ -31,7 +31,8 @@ class Manifest:
         rejects: Rejected lines by reason, rounded.
         days: By day in ISO form, what is published: ``key_id``, ``late`` (rounded), ``policy`` (``name``, ``digest``),
             ``sealed`` and ``tables``; of each table ``k``, ``rolled_up`` (requests, rounded), ``rows``, ``universe``,
-            ``withheld`` (no rows, because fewer than k clients are left, or none came).
+            ``withheld`` (no rows, because fewer than k clients are left, or none came); where lines were looked up,
+            ``databases``, the builds of each.
         purged: Days that are gone because their retention was over, in ISO form, ascending.
     """
 

@@ -6,11 +6,12 @@ holds its one file and nothing else, ever; stray files break the folder scans of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -47,12 +48,14 @@ class DayInfo:
         key_id: The id of the day's key.
         sealed: This is the final publish of the day.
         rolled_up: By table, requests that were moved into ``(other)``.
+        builds: The builds of databases that lines of the day were looked up in, by the column that they give.
     """
 
     plan: Plan
     key_id: str
     sealed: bool
     rolled_up: Mapping[str, int]
+    builds: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def publish_day(out: Path, day: date, tables: Mapping[str, pa.Table], info: DayInfo) -> None:
@@ -88,7 +91,7 @@ def publish_day(out: Path, day: date, tables: Mapping[str, pa.Table], info: DayI
             same = path.exists() and path.read_bytes() == data
         if not same:
             durable.write_file(path, data, beside=manifest.temporary_folder(out))
-    entry = {
+    entry: dict[str, Any] = {
         "key_id": info.key_id,
         "late": before.days.get(name_of_day, {}).get("late", 0),
         "policy": {"name": info.plan.name, "digest": info.plan.digest},
@@ -104,6 +107,8 @@ def publish_day(out: Path, day: date, tables: Mapping[str, pa.Table], info: DayI
             for plan in info.plan.tables
         },
     }
+    if info.builds:
+        entry["databases"] = info.builds
     manifest.save(out, replace(before, days={**before.days, name_of_day: entry}))
 
 
@@ -125,6 +130,8 @@ def _render(table: pa.Table, plan: TablePlan, info: DayInfo) -> pa.Buffer:
         "logblur.universe": plan.where,
         "logblur.k": str(plan.min_clients),
     }
+    if info.builds:
+        metadata["logblur.databases"] = json.dumps(info.builds, sort_keys=True)
     fields = [
         pa.field(name, kind, nullable=name == "hour", metadata={"unit": _UNITS[name]} if name in _UNITS else None)
         for name, kind in types.items()

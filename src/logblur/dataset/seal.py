@@ -10,11 +10,11 @@ from datetime import date, datetime
 from pathlib import Path
 
 from logblur import durable
-from logblur.dataset.ledger import Ledger
+from logblur.dataset.ledger import DUE, Ledger
 from logblur.keys import DayKeys
 
 
-def seal_day(ledger: Ledger, keys: DayKeys, partials: Path, day: date, *, now: datetime) -> None:
+def seal_day(ledger: Ledger, keys: DayKeys, partials: Path, day: date, *, now: datetime, reason: str = DUE) -> None:
     """Seal a day whose final tables are published.
 
     Args:
@@ -23,6 +23,7 @@ def seal_day(ledger: Ledger, keys: DayKeys, partials: Path, day: date, *, now: d
         partials: The folder where the day's partials are.
         day: A day without anything unpublished, or one that is sealed already.
         now: When.
+        reason: Why, for the record.
 
     Privacy:
         Afterwards the state holds no token of the day, in no form, and none can be made again from the log.
@@ -30,7 +31,7 @@ def seal_day(ledger: Ledger, keys: DayKeys, partials: Path, day: date, *, now: d
     record = ledger.day(day)
     if record is None or record.dirty or not record.published:
         raise ValueError(f"{day} is not published to its end")
-    ledger.seal(day, now)
+    ledger.seal(day, now, reason)
     durable.step("sealed in the ledger")
     finish_seal(ledger, keys, partials, day)
 

@@ -1,9 +1,9 @@
 """What Numba lacks, as a few lines of LLVM IR each: vector compares, unaligned words, wide products, prefetch.
 
-BE ADVISED: these are the only unchecked loads and stores of the project. `match_mask` reads `WIDE` bytes, `differ_mask`
-`LANES` and `word` eight from the given index, whatever the array's length; `move` reads and writes `LANES`. Every
-array they touch is padded by `schema.PAD` bytes, which `Block`, the interning tables and `filtering` own. LLVM lowers
-the compares to AVX2, AVX-512 or NEON.
+BE ADVISED: these are the only unchecked loads and stores of the project. `match_mask` and `wide_differ_mask` read
+`WIDE` bytes, `differ_mask` `LANES` and `word` eight from the given index, whatever the array's length; `move` reads and
+writes `LANES`. Every array they touch is padded by `schema.PAD` bytes, which `Block`, the interning tables and
+`filtering` own. LLVM lowers the compares to AVX2, AVX-512 or NEON.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from logblur.jit import inline_source
+from logblur.jit import inline, inline_source
 
 LANES = 32  # schema.LANES; repeated because this room knows no other
 WIDE = 64  # at most schema.PAD: most fields end within one look
@@ -49,16 +49,35 @@ def match_mask(typingctx: Any, buffer: Any, index: Any, a: Any, b: Any) -> Any:
     return types.uint64(buffer, types.int64, types.uint8, types.uint8), codegen
 
 
-@intrinsic
-def differ_mask(typingctx: Any, left: Any, i: Any, right: Any, j: Any) -> Any:
-    """Bit k of the uint32 says whether ``left[i + k]`` differs from ``right[j + k]``, for k < LANES."""
+def _difference(lanes: int) -> Any:
+    """Return the compare of so many bytes of two arrays."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        a = builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], _VECTOR), align=1)
-        b = builder.load(_pointer(context, builder, signature.args[2], args[2], args[3], _VECTOR), align=1)
-        return builder.bitcast(builder.icmp_unsigned("!=", a, b), ir.IntType(LANES))
+    def typed(typingctx: Any, left: Any, i: Any, right: Any, j: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            vector = ir.VectorType(_I8, lanes)
+            a = builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], vector), align=1)
+            b = builder.load(_pointer(context, builder, signature.args[2], args[2], args[3], vector), align=1)
+            return builder.zext(builder.bitcast(builder.icmp_unsigned("!=", a, b), ir.IntType(lanes)), _I64)
 
-    return types.uint32(left, types.int64, right, types.int64), codegen
+        return types.uint64(left, types.int64, right, types.int64), codegen
+
+    return intrinsic(typed)
+
+
+differ_mask, wide_differ_mask = _difference(LANES), _difference(WIDE)
+"""Bit k of the uint64 says whether ``left[i + k]`` differs from ``right[j + k]``, for k < LANES, or k < WIDE."""
+
+
+@inline
+def same_bytes(left, i, right, j, n):  # type: ignore[no-untyped-def]
+    """Whether ``left[i:i + n]`` equals ``right[j:j + n]``."""
+    if n <= LANES:
+        return differ_mask(left, i, right, j) & ((U(1) << U(n)) - U(1)) == U(0)
+    while n > WIDE:
+        if wide_differ_mask(left, i, right, j):
+            return False
+        i, j, n = i + WIDE, j + WIDE, n - WIDE
+    return wide_differ_mask(left, i, right, j) << U(WIDE - n) == U(0)
 
 
 @intrinsic

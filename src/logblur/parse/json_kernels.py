@@ -14,7 +14,7 @@ import numpy as np
 from logblur.formats import CLF
 from logblur.formats.times import program
 from logblur.jit import inline, kernel
-from logblur.jit.intrinsics import LANES, WIDE, U, differ_mask, first_bit, fold_multiply, match_mask, word
+from logblur.jit.intrinsics import WIDE, U, first_bit, fold_multiply, match_mask, same_bytes, word
 from logblur.parse.kernels import (
     BACKSLASH,
     BAD_TIME,
@@ -79,17 +79,9 @@ def child_of(buffer, start, n, node, slots, edges, heads, pool):
     at = np.int64(fold_multiply(head ^ U(node + 1), tail ^ U(n))) & (len(slots) - 1)
     while slots[at] >= 0:
         edge = slots[at]
-        if heads[edge] == head and edges[edge, 0] == node and edges[edge, 2] == n:
-            left, a, b = n, start, edges[edge, 1]
-            while left > 0:
-                differ = differ_mask(buffer, a, pool, b)
-                if left < LANES:
-                    differ &= (U(1) << U(left)) - U(1)
-                if differ:
-                    break
-                left, a, b = left - LANES, a + LANES, b + LANES
-            if left <= 0:
-                return np.int64(edges[edge, 3])
+        known = heads[edge] == head and edges[edge, 0] == node and edges[edge, 2] == n
+        if known and same_bytes(buffer, start, pool, edges[edge, 1], n):
+            return np.int64(edges[edge, 3])
         at = (at + 1) & (len(slots) - 1)
     return np.int64(NOWHERE)
 

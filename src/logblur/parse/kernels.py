@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from logblur.jit import inline, lean_kernel
-from logblur.jit.intrinsics import LANES, WIDE, U, differ_mask, first_bit, hash_span, match_mask, prefetch, word
+from logblur.jit.intrinsics import WIDE, U, first_bit, hash_span, match_mask, prefetch, same_bytes, word
 
 NEWLINE, SPACE, QUOTE, BACKSLASH, TAB, CR, NUMBER_SIGN, DASH = (np.uint8(c) for c in b'\n "\\\t\r#-')
 SLASH, COLON, QUESTION, DOT, UNDERSCORE, PLUS, COMMA, LETTER_Z = (np.uint8(c) for c in b"/:?._+,Z")
@@ -31,8 +31,10 @@ DIRECTIVE, SHORT = 254, 255
 BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED, LISTED, MAY_END = 1, 2, 4, 8, 16, 32
 LITERAL, LENGTH, STOP, MODE, LEAD = range(5)
 """Columns of the token program, see `find_fields`."""
-BATCH = 256
+BATCH = 128
 """Lines whose fields are found together: they and their spans stay in the nearest caches."""
+AHEAD, FEW = 16, 1024
+"""Rows whose text is asked for ahead; distinct texts that stay in the nearest caches by themselves."""
 NO_TIME = -(1 << 62)
 BOM = np.frombuffer(b"\xef\xbb\xbf", np.uint8)
 MONTHS = np.array([int.from_bytes(m, "little") for m in b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()])
@@ -262,18 +264,15 @@ def find_fields(buffer, rows, pool, tokens, heads, open_end, at, line_ends, reas
 
 
 @lean_kernel
-def close_up(rows, reasons, lines, kept, spans):
-    """Move the lines without a reason, and the spans of the fields ``kept``, to the front."""
-    for k in range(len(kept) + 1):
-        row = 0
-        for found in range(rows):
-            if k == len(kept):
-                lines[row] = lines[found]
-            else:
-                spans[2 * kept[k], row], spans[2 * kept[k] + 1, row] = (
-                    spans[2 * kept[k], found], spans[2 * kept[k] + 1, found],
-                )  # fmt: skip
-            row += reasons[found] == 0
+def close_up(rows, gone, lines, kept, spans):
+    """Move the lines that are not ``gone`` (ascending), and the spans of the fields ``kept``, to the front."""
+    for k in range(2 * len(kept) + 1):
+        column = spans[2 * kept[k // 2] + k % 2] if k < 2 * len(kept) else lines
+        row = gone[0]
+        for i in range(len(gone)):
+            for found in range(gone[i] + 1, gone[i + 1] if i + 1 < len(gone) else rows):
+                column[np.uint32(row)] = column[np.uint32(found)]
+                row += 1
 
 
 @inline
@@ -451,7 +450,7 @@ def add_times(buffer, starts, ends, rows, program, split, width, times, reasons)
             continue
         at, end = np.int64(starts[row]), np.int64(ends[row])
         if 0 < width <= end - at:
-            if last_at < 0 or U(differ_mask(buffer, at, buffer, last_at)) & ((U(1) << U(width)) - U(1)):
+            if last_at < 0 or not same_bytes(buffer, at, buffer, last_at, width):
                 last_at, minute = at, time_of(buffer, at, at + width, head)
             time = time_of(buffer, at + width, end, tail) if minute != NO_TIME else np.int64(NO_TIME)
             time = time + minute if time != NO_TIME else time
@@ -743,48 +742,55 @@ def referrer_hosts(buffer, starts, ends, rows, hosts):
 def intern(buffer, starts, ends, rows, codes, places, slots, hashes, limits, arena, seeds, count):
     """Dense codes of byte strings, in order of first appearance; returns how many distinct ones there are now.
 
-    ``slots`` (a power of two, at most half full): 32 bits of hash, code + 1. Text k is
-    ``arena[limits[k]:limits[k + 1]]`` and ``hashes[k]`` its hash. There is room for all rows. Passes that hash and
-    prefetch come first, so that memory is awaited for many rows at once.
+    ``slots`` (a power of two, at most half full): 32 bits of hash, code + 1; where the text starts in the arena, how
+    long it is. Text k is ``arena[limits[k]:limits[k + 1]]`` and ``hashes[k]`` its hash. There is room for all rows.
+    Some rows at a time (as many as ``places`` holds) are hashed and what they need is prefetched before any is
+    compared, so that memory is awaited for many at once.
     """
     mask, low = U(len(slots) - 1), U(0xFFFFFFFF)
-    for row in range(rows):
-        places[row] = hash_span(buffer, np.int64(starts[row]), np.int64(ends[row]), seeds)
-        prefetch(slots, np.int64(places[row] & mask))
-    for row in range(rows if count > 4096 else 0):
-        prefetch(limits, max(np.int64(slots[np.int64(places[row] & mask)] & low) - 1, 0))
-    for row in range(rows if count > 4096 else 0):
-        prefetch(arena, limits[max(np.int64(slots[np.int64(places[row] & mask)] & low) - 1, 0)])
-    for row in range(rows):
-        start, n, at = np.int64(starts[row]), np.int64(ends[row]) - np.int64(starts[row]), places[row] & mask
-        while True:
-            slot = slots[np.int64(at)]
-            code = np.int64(slot & low) - 1
-            if slot == 0:
-                code = count
-                for k in range(n):
-                    arena[limits[code] + k] = buffer[start + k]
-                limits[code + 1], hashes[code] = limits[code] + n, places[row]
-                slots[np.int64(at)] = places[row] >> U(32) << U(32) | U(code + 1)
-                count += 1
-                break
-            if slot >> U(32) == places[row] >> U(32) and limits[code + 1] - limits[code] == n:
-                i, j, left = start, limits[code], n
-                while left > LANES and differ_mask(buffer, i, arena, j) == 0:
-                    i, j, left = i + LANES, j + LANES, left - LANES
-                if left <= LANES and U(differ_mask(buffer, i, arena, j)) & ((U(1) << U(left)) - U(1)) == 0:
+    keys = (seeds[0], seeds[1], seeds[2], seeds[3], seeds[4], seeds[5], seeds[6])
+    for first in range(0, rows, len(places)):
+        some = min(len(places), rows - first)
+        for k in range(some):
+            prefetch(buffer, np.int64(starts[min(first + k + AHEAD, rows - 1)]))
+            places[k] = hash_span(buffer, np.int64(starts[first + k]), np.int64(ends[first + k]), keys)
+            prefetch(slots, np.int64(places[k] & mask) * 2)
+        for k in range(some if count > FEW else 0):
+            begin = np.int64(slots[places[k] & mask, 1] >> U(32))
+            prefetch(arena, begin)
+            prefetch(arena, begin + 32)
+        for k in range(some):
+            start, at = np.int64(starts[first + k]), places[k] & mask
+            n = np.int64(ends[first + k]) - start
+            while True:
+                slot, text = slots[at, 0], slots[at, 1]
+                if slot == 0:
+                    begin = limits[count]
+                    for i in range(n):
+                        arena[begin + i] = buffer[start + i]
+                    limits[count + 1], hashes[count] = begin + n, places[k]
+                    count += 1
+                    slot = places[k] >> U(32) << U(32) | U(count)
+                    slots[at, 0], slots[at, 1] = slot, U(begin) << U(32) | U(n)
                     break
-            at = (at + U(1)) & mask
-        codes[row] = code
+                if (
+                    slot >> U(32) == places[k] >> U(32)
+                    and text & low == U(n)
+                    and same_bytes(buffer, start, arena, np.int64(text >> U(32)), n)
+                ):
+                    break
+                at = (at + U(1)) & mask
+            codes[first + k] = np.int64(slot & low) - 1
     return count
 
 
 @lean_kernel
-def rehash(slots, hashes, count):
-    """Fill empty ``slots`` from the hashes of ``count`` texts."""
+def rehash(slots, hashes, limits, count):
+    """Fill empty ``slots`` from the hashes and places of ``count`` texts."""
     mask = U(len(slots) - 1)
     for code in range(count):
         at = hashes[code] & mask
-        while slots[np.int64(at)]:
+        while slots[at, 0]:
             at = (at + U(1)) & mask
-        slots[np.int64(at)] = hashes[code] >> U(32) << U(32) | U(code + 1)
+        slots[at, 0] = hashes[code] >> U(32) << U(32) | U(code + 1)
+        slots[at, 1] = U(limits[code]) << U(32) | U(limits[code + 1] - limits[code])

@@ -29,8 +29,13 @@ MAX_TEXT_BYTES: Final = 64 << 20
 MAX_DISTINCT: Final = 1 << 17
 """A parser is full past any of them: take what it has, so that memory stays bounded.
 
-Distinct texts cost most: each is looked at by every later stage. A million lines of a real log have some ten thousand.
+Distinct texts that were not there at the last take cost most: each is looked at by every later stage. A million lines
+of a real log have some ten thousand.
 """
+
+KEPT_TEXT_BYTES: Final = 32 << 20
+KEPT_DISTINCT: Final = 1 << 18
+"""Lasting dictionaries that at a take are beyond one of them begin anew."""
 
 _FINAL: Final = frozenset({Reason.TOO_LONG, Reason.FUTURE_TIME})
 """Why a line is refused whatever its format: no alternative is tried."""
@@ -51,34 +56,38 @@ _PARTS: Final = ("method", "path", "query", "protocol", "host")
 """What the kernels take a request line or a URL apart into, in their order."""
 
 
+_TOGETHER: Final = 64
+"""Rows of a column that are interned together: what is prefetched for them stays in the nearest cache."""
+
+
 class Texts:
     """Distinct byte strings and their codes: an open-addressing table with a random seed per process.
 
     The arrays grow between blocks, never inside a kernel.
     """
 
-    __slots__ = ("arena", "count", "escape", "hashes", "limits", "places", "slots")
+    __slots__ = ("_whole", "arena", "count", "escape", "hashes", "limits", "places", "slots")
 
     seeds: Final[Words] = np.frombuffer(os.urandom(56), np.uint64) | np.uint64(1)
 
     def __init__(self, escape: Escape) -> None:
         self.escape = escape
         self.count = 0
-        self.slots: Words = np.zeros(2, np.uint64)
+        self.slots: Words = np.zeros((2, 2), np.uint64)
         self.hashes: Words = np.zeros(0, np.uint64)
         self.limits: Ints = np.zeros(1, np.int64)
         self.arena: Bytes = np.zeros(PAD, np.uint8)
-        self.places: Words = np.empty(0, np.uint64)
+        self.places: Words = np.empty(_TOGETHER, np.uint64)
+        self._whole: pa.Array = pa.array([], pa.large_string())
 
     def codes(self, buffer: Bytes, starts: Places, ends: Places, rows: int, room: int, codes: Codes) -> None:
         """Write the code of each span into ``codes``; the spans have at most ``room`` bytes in all."""
         if self.count + rows > len(self.hashes):
             self.hashes = grown(self.hashes, self.count + rows)
             self.limits = grown(self.limits, len(self.hashes) + 1)
-            self.slots = np.zeros(2 * len(self.hashes), np.uint64)
-            kernels.rehash(self.slots, self.hashes, self.count)
+            self.slots = np.zeros((2 * len(self.hashes), 2), np.uint64)
+            kernels.rehash(self.slots, self.hashes, self.limits, self.count)
         self.arena = grown(self.arena, int(self.limits[self.count]) + room + PAD)
-        self.places = grown(self.places, rows)
         self.count = kernels.intern(
             buffer, starts, ends, rows, codes, self.places,
             self.slots, self.hashes, self.limits, self.arena, self.seeds, self.count,
@@ -92,6 +101,13 @@ class Texts:
     def array(self, first: int = 0) -> pa.Array:
         """Return the texts from code ``first`` on as large_string, see `texts_of`."""
         return texts_of(self.arena, self.limits[first:], self.count - first, self.escape)
+
+    def whole(self) -> pa.Array:
+        """Return all texts as large_string in buffers of their own; those of the last call are not looked at again."""
+        known = len(self._whole)
+        if known < self.count:
+            self._whole = pa.concat_arrays([self._whole, self.array(known)])
+        return self._whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,11 +140,13 @@ class Parser:
         max_line_bytes: A longer line is a reject.
         local: Where the clocks of times without a zone stand.
         located: Columns whose fields `find` is to tell the place of, besides texts that are wanted.
+        lasting: Whether dictionaries go on after a take, while they are small: for those who make something of each
+            text and keep it.
 
     Cost:
         One pass over each block and one over each column asked for; no Python object per line. Scratch of about
-        9 bytes per byte of block at the worst, then `MAX_ROWS` rows, `MAX_DISTINCT` texts of `MAX_TEXT_BYTES`, and one
-        block.
+        9 bytes per byte of block at the worst, then `MAX_ROWS` rows, `MAX_DISTINCT` texts beside the `KEPT_DISTINCT` of
+        earlier takes, of `MAX_TEXT_BYTES` in all, and one block.
         Lines that the format refuses are copied and read again for each alternative it has.
     """
 
@@ -141,19 +159,24 @@ class Parser:
         max_line_bytes: int = MAX_LINE_BYTES,
         local: tzinfo = UTC,
         located: Collection[str] = (),
+        lasting: bool = False,
     ) -> None:
         self.format = form
         self._wanted = frozenset(columns)
         self._located = frozenset(located).union(name for name in columns if column(name).type == TEXT)
+        self._lasting = lasting
         self._latest_us, self._max_line, self._local = latest_us, max_line_bytes, local
         self.spans = Spans()
         self._finders: dict[Format, Delimited | Objects] = {}
+        self.texts: dict[str, Texts] = {}
+        self._foreign: dict[tuple[str, Escape], Texts] = {}
         self._restart()
 
     def _restart(self) -> None:
         self.rows = self.rejects = self.directives = 0
-        self.texts: dict[str, Texts] = {}
-        self._foreign: dict[tuple[str, Escape], Texts] = {}
+        size, self._known = self._of_texts()
+        if not self._lasting or size > KEPT_TEXT_BYTES or self._known > KEPT_DISTINCT:
+            self.texts, self._foreign, self._known = {}, {}, 0
         self._elsewhere: list[tuple[str, int, int, Texts]] = []
         self._values: dict[str, npt.NDArray[Any]] = {}
         self._rejects: list[tuple[Ints, Bytes]] = []
@@ -166,7 +189,7 @@ class Parser:
         for name in self._wanted.intersection(field.columns) - self._values.keys():
             # memory that is asked for but not written to costs nothing: no column grows before the parser is full
             self._values[name] = np.empty(MAX_ROWS + self.rows + (1 << 16), _numpy_type(name))
-            if column(name).type == TEXT:
+            if column(name).type == TEXT and name not in self.texts:
                 self.texts[name] = Texts(field.escape)
             self._fill(name, 0, self.rows)
 
@@ -182,12 +205,13 @@ class Parser:
     @property
     def full(self) -> bool:
         """Whether it is time to `take`."""
+        size, distinct = self._of_texts()
+        return self.rows >= MAX_ROWS or size >= MAX_TEXT_BYTES or distinct >= self._known + MAX_DISTINCT
+
+    def _of_texts(self) -> tuple[int, int]:
+        """Return how many bytes of distinct text there are, and how many distinct texts."""
         texts = (*self.texts.values(), *self._foreign.values())
-        return (
-            self.rows >= MAX_ROWS
-            or sum(text.size for text in texts) >= MAX_TEXT_BYTES
-            or sum(text.count for text in texts) >= MAX_DISTINCT
-        )
+        return sum(text.size for text in texts), sum(text.count for text in texts)
 
     def distinct(self, name: str) -> int:
         """Return how many distinct values of a text column there are so far; 0 for a column that is not read."""
@@ -279,11 +303,12 @@ class Parser:
         scalars = self._scalars(form, data, lines, reasons)
         if not reasons.any():
             return Found(lines, scalars, np.empty(0, np.int64), np.empty(0, np.uint8), directives)
-        keep, drop = np.flatnonzero(reasons == 0), np.flatnonzero((reasons > 0) & (reasons < kernels.DIRECTIVE))
-        refused, why = self.spans.lines[drop].astype(np.int64), reasons[drop]
-        self.spans.close_up(lines, self._kept(form))
+        keep, gone = np.flatnonzero(reasons == 0), np.flatnonzero(reasons)
+        refused, why = self.spans.lines[gone].astype(np.int64), reasons[gone]
+        refused, why = refused[why < kernels.DIRECTIVE], why[why < kernels.DIRECTIVE]
+        self.spans.close_up(lines, gone, self._kept(form))
         scalars = {name: values[keep] for name, values in scalars.items()}
-        return Found(len(keep), scalars, refused, why, directives + lines - len(keep) - len(drop))
+        return Found(len(keep), scalars, refused, why, directives + len(gone) - len(refused))
 
     def _kept(self, form: Format) -> Ints:
         """Return the fields of which `find` tells where they are."""
@@ -364,11 +389,14 @@ class Parser:
         for of, first, after, own in self._elsewhere:
             if of == name:
                 self._values[name][first:after] += places[id(own)]
-        arrays = [t.array() for t in texts]
+        arrays = [t.whole() for t in texts]
         return arrays[0] if len(arrays) == 1 else pa.concat_arrays(arrays)
 
     def take(self) -> Parsed:
-        """Return all since the last take, and start anew: dictionaries too."""
+        """Return all rows since the last take.
+
+        Lasting dictionaries hold the texts of earlier rows, too: a code stands for the same text until they begin anew.
+        """
         columns, rows = [], self.rows
         order = {name: k for k, name in enumerate(PARSED.names)}
         names = sorted(self._values, key=lambda name: (order.get(name, len(order)), name))

@@ -50,9 +50,9 @@ class Spans:
                 (max(2 * fields + 1, len(self.table)), max(rows + rows // 4, self.table.shape[1])), np.uint32
             )
 
-    def close_up(self, rows: int, fields: Ints) -> None:
-        """Move the lines that no reason refuses, and their spans of these fields, to the front."""
-        kernels.close_up(rows, self.reasons, self.lines, fields, self.table)
+    def close_up(self, rows: int, gone: Ints, fields: Ints) -> None:
+        """Move the lines that are not gone, and their spans of these fields, to the front."""
+        kernels.close_up(rows, gone, self.lines, fields, self.table)
 
 
 class Delimited:

@@ -19,6 +19,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from logblur.dataset import manifest
+from logblur.dataset.ledger import DUE
 from logblur.dataset.state import open_state
 from logblur.errors import PolicyError, UsageError
 from logblur.formats import resolve_format
@@ -178,7 +179,7 @@ def seal(
             raise UsageError(f"there is nothing to seal: no line of {day} was counted here")
         due = opened.ledger.due_days(clock()) if record is None else [] if record.sealed else [record]
         publishing = Publishing(opened)
-        sealed = publishing.seal(due)
+        sealed = publishing.seal(due, reason="sealed on its own" if day else DUE)
         publishing.finish()
         return tuple(sealed)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -56,8 +56,8 @@ class Days:
         """Return the key of a day whose `token_key` was given before."""
         return self._keys[day]
 
-    def open(self, days: Iterable[date]) -> None:
-        """Leave these days open in the ledger, the new ones with the run's Plan."""
+    def open(self, days: Collection[date]) -> None:
+        """Leave these days open in the ledger, the new ones with the run's Plan, and what they are looked up in."""
         for day in sorted(set(days) - self._records.keys()):
             self._records[day] = self._state.ledger.open_day(
                 day,
@@ -67,6 +67,9 @@ class Days:
                 key_id=self.key(day).id,
                 arrival=self._state.clock(),
             )
+        builds = {database.column: database.build for database in self.plan.databases}
+        for day in days if builds else ():
+            self._state.ledger.note_builds(day, builds)
 
 
 def plan_of(record: DayRecord) -> Plan:

@@ -174,7 +174,7 @@ class Ingest:
         if content.rereadable and reader.offset <= head.start:
             self.total.add(segment)
             return point  # header lines alone: logs of any site begin with the same, so they make no log known
-        self._days.open(partial.day for partial in segment.partials)
+        self._days.open({partial.day for partial in segment.partials})
         after = ledger.commit(
             point,
             head=head,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from logblur import stopping
 from logblur.dataset import manifest
-from logblur.dataset.ledger import DayRecord
+from logblur.dataset.ledger import DUE, DayRecord
 from logblur.dataset.seal import seal_day
 from logblur.dataset.state import State
 from logblur.pipeline.days import plan_of
@@ -34,12 +34,12 @@ class Publishing:
         self._state = state
         self.tables: dict[str, TableSummary] = {}
 
-    def seal(self, records: Iterable[DayRecord]) -> list[date]:
-        """Publish open days for the last time, and seal them; return them."""
+    def seal(self, records: Iterable[DayRecord], reason: str = DUE) -> list[date]:
+        """Publish open days for the last time, and seal them for this reason; return them."""
         state, sealed = self._state, []
         for record in records:
             self._publish(record, final=True)
-            seal_day(state.ledger, state.keys, state.partials, record.day, now=state.clock())
+            seal_day(state.ledger, state.keys, state.partials, record.day, now=state.clock(), reason=reason)
             sealed.append(record.day)
         return sealed
 
@@ -68,7 +68,7 @@ class Publishing:
         state, plan = self._state, plan_of(record)
         released = self._released(record, plan)
         rolled_up = {name: table.rolled_up for name, table in released.items()}
-        info = DayInfo(plan, record.key_id, final, rolled_up)
+        info = DayInfo(plan, record.key_id, final, rolled_up, state.ledger.builds(record.day))
         publish_day(state.out, record.day, {name: table.rows for name, table in released.items()}, info)
         state.ledger.mark_clean(record.day)
         for name, table in released.items():

@@ -22,12 +22,13 @@ from logblur.errors import StateLimitError
 from logblur.formats import Format
 from logblur.pipeline.days import Days
 from logblur.policy.plan import Plan
-from logblur.schema import Block, Parsed, Protected
+from logblur.schema import Block, Protected
 
 if TYPE_CHECKING:  # a run with nothing new needs none of these
     import pyarrow as pa
 
     from logblur.dataset.partials import PartialFile
+    from logblur.growing import Grown
     from logblur.parse import Parser
     from logblur.protect.door import TokenKeys
     from logblur.sources.blocks import BlockReader
@@ -64,6 +65,36 @@ class Segment:
         self.partials += other.partials
 
 
+class Worker:
+    """What one worker has of its own: a parser, whose dictionaries last, and what is made of them.
+
+    Attributes:
+        form: The format of its parser.
+        parser: As it was left: the next segment goes on with its dictionaries.
+        grown: What is made of their texts.
+    """
+
+    __slots__ = ("_handed_over", "form", "grown", "parser")
+
+    def __init__(self, form: Format, parser: Parser) -> None:
+        from logblur.growing import Grown
+
+        self.form, self.parser, self.grown = form, parser, Grown()
+        self._handed_over = 0
+
+    def new_agents(self) -> pa.Array | None:
+        """Return the user agents that turned up since the last call, None while they are few."""
+        distinct, known = self.parser.distinct("user_agent"), self._handed_over
+        known = known if known <= distinct else 0  # dictionaries began anew
+        if distinct < known + _LEARN_AT_ONCE:
+            return None
+        self._handed_over = distinct
+        return self.parser.texts["user_agent"].array(known)
+
+    def __repr__(self) -> str:
+        return f"Worker({self.form.name})"
+
+
 class Workers:
     """The workers of one run, and what they have learnt.
 
@@ -93,6 +124,7 @@ class Workers:
         self._memory, self._templates = Memory(), Templates()
         self._rules: Future[None] | None = None
         self._rehearsed = False
+        self._idle: list[Worker] = []
         self._room = room
         self._lock = threading.Lock()
 
@@ -145,42 +177,53 @@ class Workers:
 
     def _work(self, pull: Callable[[], Block | None], form: Format, agents: _Agents) -> Segment:
         """Parse blocks until the segment ends; settle whenever the parser is full, and at the end."""
-        parser = self._parser(form)
-        segment, known = Segment(), 0
+        worker = self._worker(form)
+        segment = Segment()
         while (block := pull()) is not None:
-            parser.feed(block)
-            if parser.distinct("user_agent") >= known + _LEARN_AT_ONCE:
-                agents.put(parser.texts["user_agent"].array(known))
-                known = parser.distinct("user_agent")
-            if parser.full:
-                segment.add(self._settle(parser.take()))
-                known = 0
-        segment.add(self._settle(parser.take()))
+            worker.parser.feed(block)
+            if (found := worker.new_agents()) is not None:
+                agents.put(found)
+            if worker.parser.full:
+                segment.add(self._settle(worker))
+        segment.add(self._settle(worker))
+        with self._lock:
+            self._idle.append(worker)
         return segment
 
-    def _parser(self, form: Format) -> Parser:
+    def _worker(self, form: Format) -> Worker:
+        """Return a worker for this format: one that is idle goes on with what it knows, of another format none does."""
+        with self._lock:
+            self._idle = [worker for worker in self._idle if worker.form == form]
+            if self._idle:
+                return self._idle.pop()
+        return self._new_worker(form)
+
+    def _new_worker(self, form: Format) -> Worker:
         from logblur.parse import Parser
 
         plan = self._days.plan
-        return Parser(
+        parser = Parser(
             form,
             self._days.fields,
             latest_us=self._latest_us,
             max_line_bytes=plan.max_line_bytes,
             local=plan.log_zone,
+            lasting=True,
         )
+        return Worker(form, parser)
 
-    def _settle(self, parsed: Parsed) -> Segment:
-        """Turn parsed rows into partials on disk, each day by the Plan it opened with."""
+    def _settle(self, worker: Worker) -> Segment:
+        """Turn what a worker has parsed into partials on disk, each day by the Plan it opened with."""
         from logblur.aggregate import aggregate
         from logblur.dataset.partials import write_partial
 
-        state, days = self._state, self._days
+        state, days, parsed = self._state, self._days, worker.parser.take()
         found = Segment(parsed.rows, parsed.directives, rejects=Counter(parsed.reject_reasons.tolist()))
         if not parsed.rows:
             return found
         protected = [
-            (plan, self._protect(parsed.batch, plan, functools.partial(days.token_key, plan))) for plan in days.plans
+            (plan, self._protect(parsed.batch, plan, functools.partial(days.token_key, plan), worker.grown))
+            for plan in days.plans
         ]
         del parsed  # what is raw goes before the next step asks for memory
         for plan, rows in protected:
@@ -205,7 +248,7 @@ class Workers:
                     " what fits is counted and published, no more is: raise --max-state, or seal sooner (seal_after)"
                 )
 
-    def _protect(self, batch: pa.RecordBatch, plan: Plan, token_key: TokenKeys) -> Protected:
+    def _protect(self, batch: pa.RecordBatch, plan: Plan, token_key: TokenKeys, grown: Grown) -> Protected:
         from logblur.classify import classify
         from logblur.protect import protect
 
@@ -219,9 +262,10 @@ class Workers:
             pages=plan.pages,
             dimensions=plan.dimensions,
             follow_campaigns=plan.follows_campaigns,
+            grown=grown,
         )
         columns = sorted({name for table in plan.tables for name in table.by})
-        return protect(classified, plan, token_key, columns=columns, templates=self._templates)
+        return protect(classified, plan, token_key, columns=columns, templates=self._templates, grown=grown)
 
     def _rehearse(self, form: Format, first: Block) -> None:
         """Take a few lines through every step to come, so that libraries and kernels are loaded while workers read."""
@@ -231,9 +275,8 @@ class Workers:
         from logblur.aggregate import aggregate, merge, release
         from logblur.dataset import publish  # noqa: F401 - loaded here, needed at the end
 
-        plan = self._days.plan
-        parser = self._parser(form)
-        parser.feed(Block.of(first.data[: min(first.size, _FEW_BYTES)].tobytes()))
-        rows = self._protect(parser.take().batch, plan, lambda _: bytes(range(16)))
+        plan, worker = self._days.plan, self._new_worker(form)
+        worker.parser.feed(Block.of(first.data[: min(first.size, _FEW_BYTES)].tobytes()))
+        rows = self._protect(worker.parser.take().batch, plan, lambda _: bytes(range(16)), worker.grown)
         for partial in aggregate(rows, plan):
             release(merge([partial, partial]), plan.tables)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
+from typing import Final
 
 from logblur.policy import Policy
 from logblur.policy.plan import Plan, TablePlan
 from logblur.privacy.published import Published, TableDay
 from logblur.privacy.report import Result, verdict_of
 from logblur.schema import KEY_TYPES, MEASURES, NONE, OTHER
+
+_EMAIL: Final = re.compile(r"[^/@]@[^/@]+\.")
 
 
 def contract(found: Sequence[Published], policy: Policy, plan: Plan, *, today: date | None = None) -> Result:
@@ -51,8 +55,9 @@ def _departures(
         yield "kept longer than the policy says"
     if plan.publish == "sealed" and not table.sealed:
         yield "published before its day was sealed"
+    own = {dimension.name for dimension in plan.dimensions}
     for name in table.rows.columns:
-        if name not in KEY_TYPES and name not in MEASURES:
+        if name not in KEY_TYPES and name not in MEASURES and name not in own:
             yield f"column {name} is none of logblur's"
         elif not all(_coarse(name, value, plan) for value in table.rows[name].unique().to_list()):
             yield f"column {name} holds values finer than the policy allows"
@@ -62,9 +67,20 @@ def _coarse(name: str, value: object, plan: Plan) -> bool:
     """Say whether a value is as coarse as the policy says."""
     if value in {None, NONE, OTHER}:
         return True
+    for dimension in plan.dimensions:
+        if dimension.name == name:
+            return value in dict(dimension.values)
     match name:
         case "hour":
             return isinstance(value, int) and 0 <= value <= 23
+        case "agent":
+            return value in {"human", "bot"}
+        case "country":
+            return len(str(value)) == 2
+        case "asn":
+            return str(value).removeprefix("AS").isdigit()
+        case "referrer_origin" | "referrer_domain" | "referrer":
+            return "?" not in str(value) and not _EMAIL.search(str(value))
         case "network":
             try:
                 network = ipaddress.ip_network(str(value))
@@ -72,8 +88,13 @@ def _coarse(name: str, value: object, plan: Plan) -> bool:
                 return False
             return network.prefixlen <= (plan.ipv4_prefix if network.version == 4 else plan.ipv6_prefix)
         case "path":
-            return "?" not in str(value) and "@" not in str(value)
+            path, _, query = str(value).partition("?")
+            return not _EMAIL.search(path) and _names(query) <= set(plan.query)
         case "status_class":
             return str(value) in {f"{digit}xx" for digit in range(10)}
         case _:
             return True
+
+
+def _names(query: str) -> set[str]:
+    return {pair.partition("=")[0] for pair in query.split("&") if pair}

@@ -64,7 +64,7 @@ class Phrases:
         """Return what is kept of a field under a method."""
         methods = self.tree["fields"].get(name)
         if methods is None:  # a field that a format names, such as a request header
-            return self.of("say", "field").format(field=name)
+            return self.of("say", f"field_{method}").format(field=name, **values)
         return str(methods[method]).format(**values)
 
     def duration(self, value: Duration) -> str:

@@ -12,7 +12,7 @@ import polars as pl
 from logblur.dataset import manifest
 from logblur.errors import OutputError
 from logblur.periods import Period
-from logblur.schema import MEASURES, OTHER
+from logblur.schema import MEASURES, NONE, OTHER
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +45,16 @@ class TableDay:
     def by(self) -> tuple[str, ...]:
         """Its key columns, in roll-up order."""
         return tuple(name for name in self.rows.columns if name not in MEASURES)
+
+    @property
+    def keys(self) -> pl.DataFrame:
+        """Its rows' keys, and what they imply: the class of a status."""
+        keys = self.rows.select(self.by)
+        if "status" in self.by and "status_class" not in self.by:
+            implied = pl.col("status").str.slice(0, 1) + "xx"
+            rolled = pl.col("status").is_in([OTHER, NONE])
+            keys = keys.with_columns(pl.when(rolled).then("status").otherwise(implied).alias("status_class"))
+        return keys
 
     @property
     def requests(self) -> int:
@@ -117,7 +127,12 @@ def published(folder: Path) -> Published:
     return Published(folder, entries, tuple(found), tuple(strays))
 
 
+def rolled_up(name: str) -> pl.Expr:
+    """Return the condition that a key is rolled up."""
+    return pl.col(name).is_null() if name == "hour" else pl.col(name) == OTHER
+
+
 def rolled(by: tuple[str, ...], depth: int) -> pl.Expr:
     """Return the condition that a row's first ``depth`` keys are values and its others rolled up."""
-    rolled_up = [pl.col(name).is_null() if name == "hour" else pl.col(name) == OTHER for name in by]
-    return pl.all_horizontal([~c for c in rolled_up[:depth]] + rolled_up[depth:] + [pl.lit(value=True)])
+    conditions = [~rolled_up(name) for name in by[:depth]] + [rolled_up(name) for name in by[depth:]]
+    return pl.all_horizontal([*conditions, pl.lit(value=True)])

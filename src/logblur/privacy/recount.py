@@ -27,7 +27,7 @@ class Crowd:
 
 
 def protected_rows(logs: Sequence[str], plan: Plan) -> pl.DataFrame:
-    """Return every line: ``date``, ``universe``, ``client``, ``bytes`` and each key column of the plan's tables.
+    """Return every line: ``line``, ``date``, ``universe``, ``client``, ``bytes``, each key column of the plan's tables.
 
     Raises:
         InputError, FormatError: A log cannot be read.
@@ -49,11 +49,11 @@ def protected_rows(logs: Sequence[str], plan: Plan) -> pl.DataFrame:
         frame = pl.from_arrow(table.cast(pa.schema(texts)))
         assert isinstance(frame, pl.DataFrame)
         frames.append(frame.with_columns(pl.col("date").cast(pl.Date)))
-    return pl.concat(frames) if frames else pl.DataFrame()
+    return pl.concat(frames).with_row_index("line") if frames else pl.DataFrame()
 
 
-def crowds(table: TableDay, lines: pl.DataFrame) -> list[Crowd]:
-    """Return who is behind each row of a table: each line stands in the finest row that its keys lead to."""
+def assigned(table: TableDay, lines: pl.DataFrame) -> pl.DataFrame:
+    """Return the lines of a table with the ``row`` that each stands in: the finest one that its keys lead to."""
     left = lines.filter(
         (pl.col("date") == table.day) & pl.col("universe").is_in([int(part) for part in UNIVERSES[table.where]])
     )
@@ -66,9 +66,14 @@ def crowds(table: TableDay, lines: pl.DataFrame) -> list[Crowd]:
             joined = left.join(these.select("row", *keys), on=keys, how="left")
         else:
             joined = left.with_columns(pl.lit(these["row"][0] if these.height else None, pl.UInt32).alias("row"))
-        found.append(joined.filter(pl.col("row").is_not_null()).select("row", "client"))
+        found.append(joined.filter(pl.col("row").is_not_null()))
         left = joined.filter(pl.col("row").is_null()).drop("row")
-    each = pl.concat(found).group_by("row", "client").len()
+    return pl.concat(found)
+
+
+def crowds(table: TableDay, lines: pl.DataFrame) -> list[Crowd]:
+    """Return who is behind each row of a table."""
+    each = assigned(table, lines).group_by("row", "client").len()
     sums = each.group_by("row").agg(
         pl.col("len").sum().alias("requests"), pl.len().alias("clients"), pl.col("len").max().alias("most")
     )

@@ -57,7 +57,7 @@ def _notice(words: Phrases, policy: Policy, plan: Plan) -> Sections:
         ("controller", _controller(words, policy)),
         ("collected", [*collected, *_remains(words, plan)]),
         ("subjects", [words.say("subjects", "fields")]),
-        ("purposes", [*_purposes(words, policy), *_interest(words, policy)]),
+        ("purposes", [*_purposes(words, policy, plan), *_interest(words, policy)]),
         ("recipients", _receivers(words, "recipients", policy.recipients)),
         ("transfers", _receivers(words, "transfers", policy.transfers)),
         ("retention", _retention(words, policy)),
@@ -69,7 +69,7 @@ def _record(words: Phrases, policy: Policy, plan: Plan) -> Sections:
     return [
         ("activity", [words.say("activity", "name", policy=policy.name)]),
         ("controller", _controller(words, policy)),
-        ("purposes", _purposes(words, policy)),
+        ("purposes", _purposes(words, policy, plan)),
         ("subjects", [words.say("subjects", "fields")]),
         ("data", [*_kept(words, policy, plan), *_counted(words, plan), *_remains(words, plan)]),
         ("recipients", _receivers(words, "recipients", policy.recipients)),
@@ -91,7 +91,7 @@ def _balance(words: Phrases, policy: Policy, plan: Plan) -> Sections:
     ]
     own = [words.stated("safeguards", "balancing.safeguards", said.safeguards, "safeguards")] if said.safeguards else []
     return [
-        ("interest", [*_interest(words, policy), *_purposes(words, policy)]),
+        ("interest", [*_interest(words, policy), *_purposes(words, policy, plan)]),
         ("necessity", [words.stated("necessity", "balancing.necessity", said.necessity, "necessity"), *raw]),
         (
             "impact",
@@ -185,7 +185,7 @@ def _remains(words: Phrases, plan: Plan) -> list[Item]:
     ]
 
 
-def _purposes(words: Phrases, policy: Policy) -> list[Item]:
+def _purposes(words: Phrases, policy: Policy, plan: Plan) -> list[Item]:
     """Return the policy's purpose and ground, then those of fields and tables that have their own."""
     items = [
         words.say(
@@ -196,8 +196,11 @@ def _purposes(words: Phrases, policy: Policy) -> list[Item]:
             basis=words.of("basis", policy.legal_basis),
         )
     ]
-    owners = {f"fields.{name}": (name, rule) for name, rule in policy.fields.named().items()}
-    tables = {f"table[{number}]": (table.name, table) for number, table in enumerate(policy.tables)}
+    kept = {name: rule for name, rule in policy.fields.named().items() if plan.methods[name] != "drop"}
+    owners = {f"fields.{name}": (_what(words, name, plan), rule) for name, rule in kept.items()}
+    tables = {
+        f"table[{number}]": (words.of("universe", table.where), table) for number, table in enumerate(policy.tables)
+    }
     for key, (name, said) in (owners | tables).items():
         if said.purpose or said.legal_basis:
             cites = (f"{key}.{part}" for part in ("purpose", "legal_basis") if getattr(said, part))

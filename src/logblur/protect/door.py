@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logblur.growing import Grown
 from logblur.periods import Period
 from logblur.policy.plan import CAMPAIGN, Method, Plan
 from logblur.policy.rules import rules_of
@@ -79,16 +80,15 @@ _SOURCES: Final[Mapping[str, Universe]] = {
     "social_network": Universe.PAGE_SOCIAL,
     "ai_service": Universe.PAGE_ANSWERS,
 }
-_KINDS: Final = {"page": 0, "asset": 1, "download": 2}
+_KINDS: Final = pa.array(["page", "asset", "download"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Coded:
-    """A column as codes into values, which may repeat. Every value occurs, but where `spare` says that some may not."""
+    """A column as codes into values, which may repeat; not every one need occur."""
 
     codes: npt.NDArray[np.signedinteger]
     values: pa.Array
-    spare: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +98,7 @@ class _Rows:
     batch: pa.RecordBatch
     plan: Plan
     templates: Templates
+    grown: Grown
     coded: Mapping[str, _Coded]
     addresses: Addresses | None
     times: LocalTimes
@@ -109,6 +110,11 @@ class _Rows:
     def has(self, name: str) -> bool:
         return name in self.batch.schema.names
 
+    def made(self, name: str, what: object, make: Callable[[pa.Array], pa.Array]) -> _Coded:
+        """Return a column with each of its texts replaced by what is made of it."""
+        column = self.coded[name]
+        return _Coded(column.codes, self.grown.of((name, what), column.values, make))
+
 
 def protect(
     batch: pa.RecordBatch,
@@ -118,6 +124,7 @@ def protect(
     columns: Collection[str],
     templates: Templates,
     secrets: Secrets = MappingProxyType({}),
+    grown: Grown | None = None,
 ) -> Protected:
     """Return the rows of a classified batch as the Plan lets them be seen.
 
@@ -128,6 +135,7 @@ def protect(
         columns: The columns wanted, of the Plan's ``columns`` and, for records, of `record_columns`.
         templates: Those made before.
         secrets: The operator's keys that the columns wanted take, by name.
+        grown: What this worker has made of its dictionaries so far.
 
     Privacy:
         Nothing of a field leaves but what a named column yields, and two 64-bit tokens under the day's key: made
@@ -142,11 +150,12 @@ def protect(
     texts = {name: batch.column(name) for name in coded}
     client = clients(batch, plan.client)
     if client is not None:
-        coded["remote_addr"] = _Coded(client.codes, client.texts, spare=True)
+        coded["remote_addr"] = _Coded(client.codes, client.texts)
     addresses = None if client is None else client.addresses
     marked = restricted(texts, plan.signals, batch.num_rows) if plan.signals else None
     by_campaign = _by_campaign(coded, plan, marked) if plan.follows_campaigns else None
-    rows = _Rows(batch, plan, templates, coded, addresses, times, keys, marked, by_campaign, secrets)
+    grown = Grown() if grown is None else grown
+    rows = _Rows(batch, plan, templates, grown, coded, addresses, times, keys, marked, by_campaign, secrets)
     visitors, counted = _tokens(rows)
     if plan.signals is not None and not plan.signals.visitors:
         visitors[marked] = NOBODY
@@ -277,7 +286,7 @@ def _by_campaign(
 
 def _names_one(column: _Coded) -> npt.NDArray[np.bool_]:
     """Return in which rows a column says something."""
-    says: npt.NDArray[np.bool_] = np.array([value != NONE for value in column.values.to_pylist()], np.bool_)
+    says: npt.NDArray[np.bool_] = np.asarray(pc.not_equal(column.values, NONE))
     return np.asarray(says[column.codes])
 
 
@@ -288,17 +297,18 @@ def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
     def codes(name: str) -> npt.NDArray[np.int32]:
         return coded[name].codes if name in coded else same
 
-    def values(name: str, missing: str) -> list[str]:
-        return coded[name].values.to_pylist() if name in coded else [missing]
+    def values(name: str, missing: str) -> pa.Array:
+        return coded[name].values if name in coded else pa.array([missing])
 
-    bots = np.array([v == "bot" for v in values("agent", "human")])
-    kinds = np.array([_KINDS[v] for v in values("file_kind", "page")], np.int8)
-    origins = np.zeros(len(values("referrer_domain", NONE)), np.int8)
+    bots = np.asarray(pc.equal(values("agent", "human"), "bot"))
+    kinds = np.asarray(pc.index_in(values("file_kind", "page"), _KINDS)).astype(np.int8)
+    referrers = values("referrer_domain", NONE)
+    origins = np.zeros(len(referrers), np.int8)
     for number, name in enumerate(("search_engine", "social_network", "ai_service"), 1):
-        origins[[v != NONE for v in values(name, NONE)]] = number
-    numbers: dict[str, int] = {NONE: -1}
-    domains = np.array([numbers.setdefault(v, len(numbers)) for v in values("referrer_domain", NONE)])
-    own = np.array([numbers.setdefault(v, len(numbers)) for v in values("own_domain", NONE)])
+        origins[np.asarray(pc.not_equal(values(name, NONE), NONE))] = number
+    both = pa.concat_arrays([referrers, values("own_domain", NONE)]).dictionary_encode()
+    numbers = np.where(np.asarray(pc.equal(both.dictionary, NONE)), -1, np.arange(len(both.dictionary)))
+    domains, own = np.split(numbers[np.asarray(both.indices)], [len(referrers)])
     status = _status(rows) if rows.has("status") else np.zeros(count, np.int16)
     kernels.universes(
         codes("agent"), bots, status, codes("file_kind"), kinds,
@@ -361,49 +371,49 @@ def _column(name: str, rows: _Rows) -> pa.Array:
     less = _values(name, rows, rows.plan.of_restricted())
     codes = np.where(rows.restricted, less.codes.astype(np.int64) + len(always.values), always.codes)
     values = pa.concat_arrays([always.values.cast(pa.string()), less.values.cast(pa.string())])
-    return _rebuilt(_Coded(codes, values, spare=True))
+    return _rebuilt(_Coded(codes, values))
 
 
 def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
     """Return a column as a Plan lets it be seen; ``(none)`` where it does not."""
-    coded = rows.coded
+    coded, own = rows.coded, plan.identifiers
     if name in record_columns(plan):
         return _identifier(name, rows, plan)
     if name not in plan.columns:
         return _constant(NONE, rows)
     if name in _STATUS and rows.has("status"):
-        return _Coded(_status(rows), pa.array([_STATUS[name](s) for s in range(1000)], pa.string()), spare=True)
+        return _Coded(_status(rows), pa.array([_STATUS[name](s) for s in range(1000)], pa.string()))
     if name == "network" and rows.addresses is not None:
         found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
-        return _Coded(coded["remote_addr"].codes, found, spare=True)
+        return _Coded(coded["remote_addr"].codes, found)
     if name in {"country", "asn"} and rows.addresses is not None:
         database = next(database for database in plan.databases if database.column == name)
-        return _Coded(coded["remote_addr"].codes, located(rows.addresses, database), spare=True)
-    if name in {"referrer", "referrer_origin"} and "referer" in coded:
-        said = coded["referer"]
-        made = (
-            origins(said.values) if name == "referrer_origin" else pages(said.values, rows.templates, plan.identifiers)
-        )
-        return _Coded(said.codes, made)
+        return _Coded(coded["remote_addr"].codes, located(rows.addresses, database))
+    if name == "referrer" and "referer" in coded:
+        return rows.made("referer", (name, own), lambda texts: pages(texts, rows.templates, own))
+    if name == "referrer_origin" and "referer" in coded:
+        return rows.made("referer", name, origins)
     if name == "path" and "path" in coded:
         return _paths(rows, plan)
     if name == "search_terms" and "searched" in coded:
-        return _Coded(coded["searched"].codes, search_terms(coded["searched"].values, plan.identifiers))
+        return rows.made("searched", own, lambda texts: search_terms(texts, own))
     if name == "site":
-        if "host" in coded:
-            return _Coded(coded["host"].codes, sites(coded["host"].values))
-        return _constant(plan.site or NONE, rows)
+        return rows.made("host", name, sites) if "host" in coded else _constant(plan.site or NONE, rows)
     if name == "method" and "method" in coded:
-        known = [NONE if v is None else v if v in METHODS else UNUSUAL for v in coded["method"].values.to_pylist()]
-        return _Coded(coded["method"].codes, pa.array(known, pa.string()))
+        return rows.made("method", name, _methods)
     if name in _SOURCES and rows.by_campaign is not None and rows.by_campaign.any():
         by_referrer = coded[name] if name in coded else _constant(NONE, rows)
         by_campaign = coded[f"{CAMPAIGN}_{name}"]
         codes = np.where(rows.by_campaign, by_campaign.codes + len(by_referrer.values), by_referrer.codes)
-        return _Coded(codes, pa.concat_arrays([by_referrer.values, by_campaign.values]), spare=True)
+        return _Coded(codes, pa.concat_arrays([by_referrer.values, by_campaign.values]))
     if name in coded and name not in PARSED.names:  # made by classify, of values that are publishable
         return coded[name]
     return _constant("human" if name == "agent" else NONE, rows)
+
+
+def _methods(methods: pa.Array) -> pa.Array:
+    known = [NONE if v is None else v if v in METHODS else UNUSUAL for v in methods.to_pylist()]
+    return pa.array(known, pa.string())
 
 
 def _paths(rows: _Rows, plan: Plan) -> _Coded:
@@ -412,17 +422,20 @@ def _paths(rows: _Rows, plan: Plan) -> _Coded:
     A `CAMPAIGN` that names a source is told in the columns of sources and not here: two tables of which one counts by
     the path and one by the source could else be subtracted.
     """
-    templates = rows.templates.of(rows.coded["path"].values, plan.identifiers)
-    path = _Coded(rows.coded["path"].codes, written(templates, plan.pages))
+    own = plan.identifiers
+    path = rows.made("path", (own, plan.pages), lambda texts: written(rows.templates.of(texts, own), plan.pages))
     if not plan.query or "query" not in rows.coded:
         return path
-    queries = rows.coded["query"]
-    kept = kept_parameters(queries.values, plan.query, plan.identifiers)
+
+    def keep(parameters: tuple[str, ...]) -> _Coded:
+        return rows.made("query", (own, parameters), lambda texts: kept_parameters(texts, parameters, own))
+
+    queries = keep(plan.query)
+    kept = queries.values
     if f"{CAMPAIGN}_search_engine" in rows.coded:
-        others = [parameter for parameter in plan.query if parameter != CAMPAIGN]
+        others = keep(tuple(parameter for parameter in plan.query if parameter != CAMPAIGN))
         named = [pc.not_equal(rows.coded[f"{CAMPAIGN}_{source}"].values, NONE) for source in _SOURCES]
-        told = functools.reduce(pc.or_, named)
-        kept = pc.if_else(told, kept_parameters(queries.values, others, plan.identifiers), kept)
+        kept = pc.if_else(functools.reduce(pc.or_, named), others.values, kept)
     kept = kept.dictionary_encode()
     query = np.asarray(kept.indices)[queries.codes]
     pairs, codes = np.unique(path.codes.astype(np.int64) * len(kept.dictionary) + query, return_inverse=True)
@@ -439,7 +452,7 @@ def _identifier(name: str, rows: _Rows, plan: Plan) -> _Coded:
     if plan.methods[name] == "keep":
         texts = column.values if name == "remote_addr" else without_addresses(column.values)
         kept = [NONE if v is None else re.sub(r"^\(", "%28", v) for v in texts.to_pylist()]
-        return _Coded(column.codes, pa.array(kept, pa.string()), column.spare)
+        return _Coded(column.codes, pa.array(kept, pa.string()))
     days, keys = rows.times.numbers, rows.keys
     if name in plan.keys:
         days, keys = np.zeros_like(days), [rows.secrets[plan.keys[name].name]]
@@ -458,21 +471,22 @@ def _encrypted(found: Addresses, codes: npt.NDArray[np.signedinteger], method: M
     """Return each row's address encrypted: an address again, or the hex digits of what is longer."""
     encrypt, addresses = ENCRYPTED[method], column_of(found)
     if method not in {"ipcrypt-nd", "ipcrypt-ndx"}:
-        return _Coded(codes, pa.array(address_texts(addresses_of(encrypt(addresses, key))), pa.string()), spare=True)
+        return _Coded(codes, pa.array(address_texts(addresses_of(encrypt(addresses, key))), pa.string()))
     made = encrypt(addresses.take(pa.array(codes)), key).to_pylist()  # each row with a tweak of its own
     texts = [NONE if value is None else value.hex() for value in made]
     return _Coded(np.arange(len(texts)), pa.array(texts, pa.string()))
 
 
 def _constant(text: str, rows: _Rows) -> _Coded:
-    return _Coded(np.zeros(rows.batch.num_rows, np.int32), pa.array([text], pa.string()), spare=True)
+    return _Coded(np.zeros(rows.batch.num_rows, np.int32), pa.array([text], pa.string()))
 
 
 def _rebuilt(column: _Coded) -> pa.DictionaryArray:
     """Return the column with the distinct values that occur, and no other, in fresh buffers."""
     values = column.values.cast(pa.string())
-    used = np.bincount(column.codes, minlength=len(values)) > 0 if column.spare else np.ones(len(values), np.bool_)
-    distinct = (values.filter(pa.array(used)) if column.spare else values).dictionary_encode()
+    used = np.zeros(len(values), np.bool_)
+    kernels.mark(column.codes.astype(np.int32, copy=False), used)
+    distinct = values.filter(pa.array(used)).dictionary_encode()
     # the narrowest codes that do: fresh memory is what these columns cost
     new = np.zeros(len(values), np.min_scalar_type(-max(len(distinct.dictionary), 1)))
     new[used] = np.asarray(distinct.indices)
@@ -489,7 +503,7 @@ def _filtered(batch: pa.RecordBatch, kept: npt.NDArray[np.bool_]) -> pa.RecordBa
     columns: list[Any] = []
     for column in batch.columns:
         if _is_text(column.type):
-            columns.append(_rebuilt(_Coded(np.asarray(column.indices)[rows], column.dictionary, spare=True)))
+            columns.append(_rebuilt(_Coded(np.asarray(column.indices)[rows], column.dictionary)))
         else:
             columns.append(pa.array(np.asarray(column)[rows]))
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)

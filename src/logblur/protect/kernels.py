@@ -30,6 +30,13 @@ def local_times(times, first, day, hour, number, days, hours, numbers):
         days[row], hours[row], numbers[row] = day[quarter], hour[quarter], number[quarter]
 
 
+@kernel
+def mark(codes, used):
+    """Set ``used[code]`` for each code that occurs."""
+    for row in range(len(codes)):
+        used[codes[row]] = True
+
+
 @inline
 def rotl(x, k):
     return x << U(k) | x >> U(64 - k)
