@@ -58,7 +58,7 @@ def release(partial: Partial, tables: Sequence[TablePlan]) -> dict[str, Released
     smallest remaining row (by clients, then keys), one at a time, until it may stay. Where it never may: no rows.
 
     Args:
-        partial: The whole day, merged; as `merge` or `merge_in_ranges` make it.
+        partial: The whole day, merged.
         tables: All tables of the day's snapshot, each of them in ``partial``.
 
     Returns:
