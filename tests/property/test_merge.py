@@ -151,7 +151,7 @@ def test_in_shares(
     parts = [[row for row, own in zip(rows, owners, strict=True) if own == owner] for owner in sorted(set(owners))]
     partials = [one(part, plan=plan) for part in parts]
     expected = release(merge(partials), tables)
-    released = release_in_shares(lambda: iter(partials), tables, shares, Waiting())
+    released = release_in_shares(lambda: iter(partials), tables, shares, Waiting(), groups_at_once=3)
     for name, whole in expected.items():
         found = released[name]
         assert whole.rows.equals(found.rows), name

@@ -14,7 +14,7 @@ import itertools
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,9 @@ from logblur.schema import Partial
 
 Cuts = list[tuple[Any, ...]]
 """Keys, or clients, ascending: one fewer than there are ranges; none where there is nothing to cut."""
+
+GROUPS_AT_ONCE: Final = 1 << 19
+"""Groups of one table whose keys are in memory at once: about 100 MB with all that is made of them."""
 
 _SAMPLES = 256
 """Keys and clients of each partial that say where to cut."""
@@ -52,30 +55,37 @@ class Spill(Protocol):
 
 
 def release_in_shares(
-    read: Callable[[], Iterable[Partial]], tables: Sequence[TablePlan], shares: int, spill: Spill
+    read: Callable[[], Iterable[Partial]],
+    tables: Sequence[TablePlan],
+    shares: int,
+    spill: Spill,
+    *,
+    groups_at_once: int = GROUPS_AT_ONCE,
 ) -> dict[str, Released]:
     """Make of partials of one day what `merge` and then `release` make of them.
 
     Args:
         read: Gives the partials, at least one, all of one day; called twice.
         tables: The Plan's.
-        shares: Into how many the clients, and the keys of each table, are cut; so many of the partials are merged at
-            first, too. No visitor belongs to clients of two shares.
+        shares: Into how many the clients are cut; so many of the partials are merged at first, too. No visitor belongs
+            to clients of two shares.
         spill: Where pieces wait.
+        groups_at_once: About how many groups a range of a table has at most.
 
     Cost:
         Memory: a share of the partials as they are merged; one table's pairs of one share, or of its most active
         client; the keys of one range; a dozen bytes for each person, and four for each group and share of one table.
         Beside that, what is published. Everything is written twice, and read once more for each level of a table.
     """
-    count, clients, cuts = _survey(read(), tables, shares)
+    clients, cuts, count = _survey(read(), tables, shares, groups_at_once)
+    ranges = max(map(len, cuts.values())) + 1
     partials = iter(read())
     while some := list(itertools.islice(partials, -(-count // shares))):
-        _cut(merge(some), clients, cuts, shares, spill)
+        _cut(merge(some), clients, cuts, (shares, ranges), spill)
         some.clear()
     people: dict[int, People] = {}
     seen = np.zeros(1 << 16, np.int64)
-    for share, number in itertools.product(range(shares), repeat=2):
+    for share, number in itertools.product(range(shares), range(ranges)):
         pieces = list(spill.take(_Piece(share, number)))
         if not pieces:
             continue  # no client is in this share
@@ -85,20 +95,26 @@ def release_in_shares(
         if share not in people:  # they are the same in each range
             people[share] = People.of(merged.people)
             seen += seen_in(people[share].client, merged.people.column("parts").to_numpy())
-    return release_tables((_rollup(table, people, shares, spill) for table in tables), seen)
+    pa.default_memory_pool().release_unused()
+    return release_tables((_rollup(table, people, ranges, spill) for table in tables), seen)
 
 
-def _survey(partials: Iterable[Partial], tables: Sequence[TablePlan], shares: int) -> tuple[int, Cuts, dict[str, Cuts]]:
-    """Return how many partials there are, and where the clients and each table are cut."""
+def _survey(
+    partials: Iterable[Partial], tables: Sequence[TablePlan], shares: int, groups_at_once: int
+) -> tuple[Cuts, dict[str, Cuts], int]:
+    """Return where the clients and each table are cut, and how many partials there are."""
     count, clients = 0, []
     samples: dict[str, Cuts] = {table.name: [] for table in tables}
+    groups = dict.fromkeys(samples, 0)
     for count, partial in enumerate(partials, 1):  # noqa: B007 - how many there were
         clients += _sample(partial.people.select(["client"]))
         for table in tables:
             samples[table.name] += _sample(partial.tables[table.name].select(table.by))
+            groups[table.name] += partial.tables[table.name].num_rows
     if not count:
         raise ValueError("nothing to merge")
-    return count, _quantiles(clients, shares), {name: _quantiles(keys, shares) for name, keys in samples.items()}
+    cuts = {name: _quantiles(keys, groups[name] // groups_at_once + 1) for name, keys in samples.items()}
+    return _quantiles(clients, shares), cuts, count
 
 
 def _sample(keys: pa.Table) -> Cuts:
@@ -116,18 +132,19 @@ def _order(key: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple((value is None, value) for value in key)
 
 
-def _cut(merged: Partial, clients: Cuts, cuts: dict[str, Cuts], shares: int, spill: Spill) -> None:
+def _cut(merged: Partial, clients: Cuts, cuts: dict[str, Cuts], counts: tuple[int, int], spill: Spill) -> None:
     """Put each piece of a partial where it waits."""
     client = merged.people.column("client").to_numpy()
     bounds = np.searchsorted(client, np.array([key[0] for key in clients], np.uint64))
+    shares, ranges = counts
     edges = [0, *bounds.tolist(), *[len(client)] * (shares - len(bounds))]
-    ranges = {name: _ranges(groups, cuts[name], shares) for name, groups in merged.tables.items()}
+    tables = {name: _ranges(groups, cuts[name], ranges) for name, groups in merged.tables.items()}
     for share, (start, stop) in enumerate(itertools.pairwise(edges)):
         if start == stop:
             continue
         people = merged.people.take(pa.array(np.arange(start, stop)))
-        for number in range(shares):
-            parts = {name: _of_people(found[number], start, stop) for name, found in ranges.items()}
+        for number in range(ranges):
+            parts = {name: _of_people(found[number], start, stop) for name, found in tables.items()}
             spill.put(_Piece(share, number), Partial(merged.day, people, parts))
 
 
@@ -200,6 +217,7 @@ def _rollup(table: TablePlan, people: Mapping[int, People], count: int, spill: S
     targets: dict[_Piece, Codes] = {}
     made: list[pa.Table] = []
     for number in range(count):
+        pa.default_memory_pool().release_unused()  # else what range after range needed stays with the process
         pieces = [_Piece(share, number, table.name) for share in people]
         groups, ids = numbered([_groups(spill, piece).drop_columns(["people"]) for piece in pieces])
         own = dict(zip(pieces, ids, strict=True))

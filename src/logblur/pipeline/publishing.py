@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 AT_ONCE: Final = 64 << 20
-"""Bytes of partials on disk that are merged at once; in memory they take up to four times as much."""
+"""Bytes of partials on disk that are merged at once; in memory they take up to four times as much. A share of a day
+that has more is half of it: beside it are the others' people."""
 
 
 class Publishing:
@@ -86,8 +87,9 @@ class Publishing:
         from logblur.aggregate import merge, release, release_in_shares
         from logblur.dataset.partials import Spill
 
-        state, shares = self._state, self._state.size(record.day) // AT_ONCE + 1
-        if shares == 1 or "remote_addr" not in plan.visitor_from:  # then a visitor may be of several clients
+        state, size = self._state, self._state.size(record.day)
+        if size <= AT_ONCE or "remote_addr" not in plan.visitor_from:  # then a visitor may be of several clients
             return release(merge(list(state.read_partials(record.day))), plan.tables)
         with Spill(state.partials, state.key(record), plan_digest=plan.digest, keys=state.key_source) as spill:
+            shares = 2 * size // AT_ONCE + 1
             return release_in_shares(lambda: state.read_partials(record.day), plan.tables, shares, spill)
