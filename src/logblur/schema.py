@@ -299,12 +299,12 @@ class Protected:
             ``visitor`` and ``client`` uint64 tokens under the day's key, and the Plan's key columns:
             ``hour`` int8, the others dictionary of string without nulls, with the narrowest codes that do. Buffers are
             fresh and compact.
-        no_address: Rows whose client field is no address, for the summary.
+        nulled: Rows in which a method could not treat what stands in a field, so that it is ``(none)``, by field.
         left_out: Rows of days that had no key to give, by day: sealed ones, whose lines are late.
     """
 
     batch: pa.RecordBatch
-    no_address: int
+    nulled: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[date, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:

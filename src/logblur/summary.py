@@ -46,7 +46,8 @@ class Summary:
         rows: Lines that fit.
         rejects: Lines that do not, by reason.
         directives: Blank lines and comments.
-        no_address: Rows whose client field is no address.
+        nulled: Rows in which a method could not treat what stands in a field, so that it is ``(none)``, by field: a
+            client that is no address, a host that can be no name, a referrer that is none of the web.
         late: Rows of days that are sealed, or past their retention; they count nowhere.
         waiting: Logs whose incomplete last line waits for its end.
         bytes_read: Stored bytes.
@@ -63,7 +64,7 @@ class Summary:
     rows: int
     rejects: Mapping[str, int]
     directives: int
-    no_address: int
+    nulled: Mapping[str, int]
     late: int
     waiting: int
     bytes_read: int

@@ -28,7 +28,7 @@ def partials(tokens: np.ndarray, parts: int) -> list[Partial]:
         }
         batch = {name: pa.array(column) for name, column in columns.items()}
         batch["path"] = pa.DictionaryArray.from_arrays(np.zeros(len(seen), np.int8), ["/"])
-        made += aggregate(Protected(pa.RecordBatch.from_pydict(batch), 0), plan_of(TABLE))
+        made += aggregate(Protected(pa.RecordBatch.from_pydict(batch)), plan_of(TABLE))
     return made
 
 

@@ -2,7 +2,8 @@
 
 Tokens stand in every field, and tokens of each kind of identifier in paths and queries that are kept, each in lines of
 three times k clients. Searched are OUT, what the run says of itself, the state after sealing, and, for records, every
-value that a scan yields. The control switches the protectors off and must find them.
+value that a scan yields and every line that a filter prints. The control switches the protectors off and must find
+them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,14 +26,16 @@ from hypothesis import strategies as st
 
 import logblur
 from logblur.errors import LogblurError
+from logblur.filtering import filter_logs
 from logblur.pipeline import seal
 from logblur.policy import Policy
 from logblur.policy.load import encode, validate
+from logblur.policy.plan import Method
 from logblur.policy.resolve import resolve
-from logblur.protect import door, paths, queries, referrers
+from logblur.protect import addresses, door, paths, pseudonyms, queries, referrers
 from tests import search
 from tests.oracle import clf, utc
-from tests.property.strategies import policies
+from tests.property.strategies import KEYED, KEYS, policies
 
 HEADERS = ("Referer", "User-Agent", "Cookie", "X-Forwarded-For", "X-Note", "DNT")
 FORMAT = '%v %h %l %u %t "%r" %>s %b ' + " ".join(f'"%{{{name}}}i"' for name in HEADERS)
@@ -142,8 +146,8 @@ def gained(policy: Policy, folder: Path) -> Iterator[tuple[str, bytes]]:
     log.write_text("".join(lines()))
     try:
         if resolve(policy).tables:
-            summary = logblur.run(log, folder / "out", policy=policy, state=folder / "state")
-            assert summary.rows == summary.lines
+            summary = logblur.run(log, folder / "out", policy=policy, state=folder / "state", clock=lambda: NOON)
+            assert (summary.rows, summary.late) == (summary.lines, 0)
             seal(folder / "out", state=folder / "state", clock=lambda: LATER)
             yield "summary", repr(summary).encode()
             yield from search.readable(folder / "out")
@@ -151,6 +155,9 @@ def gained(policy: Policy, folder: Path) -> Iterator[tuple[str, bytes]]:
         else:
             for name, column in logblur.scan(log, policy=policy).collect().to_dict().items():
                 yield f"scan {name}", "\n".join(map(str, column.to_list())).encode()
+            with (folder / "filtered").open("w+b") as file:
+                filter_logs([str(log)], policy=policy, output=file.fileno())
+            yield "filter", (folder / "filtered").read_bytes()
     except LogblurError as error:
         yield "error", "".join(traceback.format_exception(error)).encode()
 
@@ -217,6 +224,51 @@ def _off(name: str) -> Callable[..., Any]:
     if name in {"swept", "named"}:
         return lambda texts, *_, **__: texts
     return plain
+
+
+def for_records(address: dict[str, Any]) -> Policy:
+    """A policy for records that treats the address so, makes a pseudonym of the user, and keeps a header."""
+    user = {"method": "pseudonym", "key": "pseudonym"}
+    head = {"version": 1, "name": "all", "purpose": "x", "retention": "1 month", "legal_basis": "public-task"}
+    kept = {"method": "keep", "reason": "x"}
+    fields = {"time": {"method": "second"}, "remote_addr": address, "remote_user": user, "http_x_note": kept}
+    return validate(head | {"fields": fields, "keys": KEYS, "input": {"format": FORMAT}})
+
+
+@pytest.mark.parametrize("method", addresses.ENCRYPTED)
+def test_without_encryption_the_address_is_found(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: of an encrypted address nothing is found in scan and filter; without the cipher it is in both."""
+    policy = for_records({"method": method, "key": KEYED[method]})
+    packed = ip_address(f"::ffff:{FIELDS['one address']}").packed
+    tokens = {FIELDS["one address"], packed.hex()}
+
+    def places() -> set[str]:
+        with TemporaryDirectory() as folder:
+            return {place for _, _, place in search.found(tokens, gained(policy, Path(folder)))}
+
+    assert places() == set()
+    tweak = {"ipcrypt-nd": 8, "ipcrypt-ndx": 16}.get(method, 0)
+
+    def plainly(column: pa.Array, _: bytes) -> pa.Array:
+        values = [None if value is None else bytes(tweak) + value for value in column.to_pylist()]
+        return pa.array(values, pa.binary(tweak + 16))
+
+    monkeypatch.setitem(addresses.ENCRYPTED, method, plainly)  # type: ignore[arg-type]  # a dictionary
+    assert places() == {"scan remote_addr", "filter"}
+
+
+def test_without_a_key_the_value_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: nothing is found of values that are pseudonyms under an operator's key; without the code, they are."""
+    policy = for_records({"method": "pseudonym", "key": "pseudonym"})
+    tokens = {FIELDS["user"][:16], FIELDS["one address"]}  # a pseudonym has 16 bytes
+
+    def hits() -> set[tuple[str, str]]:
+        with TemporaryDirectory() as folder:
+            return {(token, place) for token, _, place in search.found(tokens, gained(policy, Path(folder)))}
+
+    assert hits() == set()
+    monkeypatch.setattr(pseudonyms, "hmac_sha256", lambda *_: lambda message: message)
+    assert {place for token, place in hits() if token == FIELDS["user"][:16]} == {"scan remote_user", "filter"}
 
 
 def test_referrers_are_protected_where_they_are_made() -> None:

@@ -52,7 +52,7 @@ def protected(rows: Sequence[Row], shuffled: Sequence[str] = ()) -> Protected:
         codes = pa.array([values.index(value) for value in columns[name].to_pylist()], pa.int32())
         columns[name] = pa.DictionaryArray.from_arrays(codes, pa.array(values, pa.string()))
     columns["agent"] = pa.array(["human" if row[1] else "bot" for row in rows], pa.string()).dictionary_encode()
-    return Protected(pa.RecordBatch.from_pydict(columns), 0)
+    return Protected(pa.RecordBatch.from_pydict(columns))
 
 
 def one(rows: Sequence[Row], shuffled: Sequence[str] = (), plan: Plan = PLAN) -> Partial:

@@ -55,7 +55,7 @@ def test_aggregate_equals_polars(rows: int) -> None:
     batch = batch_of(rows, days=3)
     frame = pl.from_arrow(batch)
     assert isinstance(frame, pl.DataFrame)
-    partials = aggregate(Protected(batch, 0), plan_of(*TABLES))
+    partials = aggregate(Protected(batch), plan_of(*TABLES))
     assert sorted(frame["date"].unique().to_list()) == [(p.day - date(1970, 1, 1)).days for p in partials]
     for partial in partials:
         of_day = frame.filter(pl.col("date") == (partial.day - date(1970, 1, 1)).days)
@@ -98,7 +98,7 @@ def test_released_equals_polars() -> None:
     """Where every group has k clients, the released table is the group-by itself, visitors distinct."""
     batch = batch_of(20_000, seed=3)
     table = TablePlan("traffic", "human", ("hour", "agent"), MEASURES, 2)
-    found = release(merge(aggregate(Protected(batch, 0), plan_of(table))), [table])["traffic"]
+    found = release(merge(aggregate(Protected(batch), plan_of(table))), [table])["traffic"]
     frame = pl.from_arrow(batch)
     assert isinstance(frame, pl.DataFrame)
     expected = (
@@ -114,12 +114,12 @@ def test_released_equals_polars() -> None:
 
 def test_empty_batch() -> None:
     """No rows, no partials."""
-    assert aggregate(Protected(batch_of(0), 0), plan_of(*TABLES)) == []
+    assert aggregate(Protected(batch_of(0)), plan_of(*TABLES)) == []
 
 
 def test_no_tables() -> None:
     """A plan without tables gives the day and its people alone."""
-    (partial,) = aggregate(Protected(batch_of(10), 0), plan_of())
+    (partial,) = aggregate(Protected(batch_of(10)), plan_of())
     assert dict(partial.tables) == {}
     assert release(merge([partial, partial]), []) == {}
 
@@ -128,7 +128,7 @@ def test_universe_without_rows() -> None:
     """A table whose universe has no row is empty, with its columns, through all three steps."""
     batch = batch_of(50)
     batch = batch.set_column(1, "universe", pa.array(np.zeros(50, np.int8)))
-    (partial,) = aggregate(Protected(batch, 0), plan_of(*TABLES))
+    (partial,) = aggregate(Protected(batch), plan_of(*TABLES))
     found = release(merge([partial, partial]), TABLES)["pages"]
     assert ["site", "path", *MEASURES] == found.rows.column_names
     assert (found.rows.num_rows, found.requests, found.rolled_up, found.clients) == (0, 0, 0, 0)
@@ -140,7 +140,7 @@ def test_sums_are_exact() -> None:
     batch = batch_of(rows)
     batch = batch.set_column(2, "bytes", pa.array(np.full(rows, size)))
     table = TablePlan("all", "all", ("site",), MEASURES, 2)
-    partials = aggregate(Protected(batch, 0), plan_of(table)) * 10
+    partials = aggregate(Protected(batch), plan_of(table)) * 10
     found = release(merge(partials), [table])["all"]
     assert 10 * rows * size == sum(found.rows.column("bytes").to_pylist())
 
@@ -150,7 +150,7 @@ def test_dictionary_values_may_repeat() -> None:
     batch = batch_of(4)
     twice = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 1], pa.int32()), ["same", "same", "else"])
     batch = batch.set_column(batch.schema.get_field_index("site"), "site", twice)
-    (partial,) = aggregate(Protected(batch, 0), plan_of(TablePlan("sites", "all", ("site",), MEASURES, 2)))
+    (partial,) = aggregate(Protected(batch), plan_of(TablePlan("sites", "all", ("site",), MEASURES, 2)))
     assert [(r["site"], r["requests"]) for r in partial.tables["sites"].to_pylist()] == [("else", 1), ("same", 3)]
 
 
@@ -162,6 +162,6 @@ def test_importing_the_room_is_cheap() -> None:
 
 def test_reprs_hold_no_value() -> None:
     """What the room returns shows counts only when printed."""
-    (partial,) = aggregate(Protected(batch_of(100), 0), plan_of(*TABLES))
+    (partial,) = aggregate(Protected(batch_of(100)), plan_of(*TABLES))
     texts = repr(partial) + repr(release(partial, TABLES)["pages"])
     assert "path" not in texts

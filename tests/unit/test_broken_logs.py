@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from logblur.cli import main
@@ -52,9 +53,33 @@ def test_a_byte_order_mark_is_no_part_of_an_address(tmp_path: Path) -> None:
 
 
 def test_a_log_cut_in_place_is_read_behind_the_hole(tmp_path: Path) -> None:
-    """The NULs that a server leaves that goes on writing at its old place are stepped over."""
-    found = inspect(written(tmp_path, b"\0" * 50_000 + GOOD))
-    assert (found.format, found.parsed) == ("combined", 500)
+    """The NULs that a server leaves that goes on writing at its old place are stepped over, however many there are."""
+    for size in (50_000, 100_000, 300_000, 5 << 20, 4 << 20):
+        found = inspect(
+            written(tmp_path, b"\0" * size + b"www.example.org " + GOOD.replace(b"\n", b"\nwww.example.org "))
+        )
+        assert (found.format, found.parsed) == ("vhost_combined_without_port", 500)
+
+
+def test_offsets_count_the_bytes_of_a_hole(tmp_path: Path) -> None:
+    """Behind a hole of many blocks the offset is that of the log, and a run that goes on there finds its lines."""
+    log = written(tmp_path, b"\0" * (7 << 20) + GOOD)
+    out = ["-o", str(tmp_path / "out"), "--state", str(tmp_path / "state")]
+    assert main(["run", log, *out]) == 0
+    with Path(log).open("ab") as more:
+        more.write(GOOD.replace(b"192.0.2", b"198.51.100"))
+    assert main(["run", log, *out]) == 0
+    counted = pl.read_parquet(tmp_path / "out" / "traffic")["requests"].sum()
+    assert counted == 1000
+
+
+def test_fields_behind_a_byte_order_mark_are_followed(tmp_path: Path) -> None:
+    """A mark before the first ``#Fields`` hides it from nobody, in a block or over several."""
+    fields = b"\xef\xbb\xbf#Fields: date time c-ip cs-method cs-uri-stem sc-status\n"
+    line = b"2026-05-17 10:05:03 192.0.2.7 GET /a 200\n"
+    for lines in (1, 100_000):
+        found = inspect(written(tmp_path, fields + line * lines))
+        assert (found.format, found.parsed, dict(found.rejects)) == ("w3c", lines, {})
 
 
 def test_text_in_utf_16_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from logblur.errors import FormatError
 from logblur.formats import resolve_format
@@ -34,10 +36,21 @@ PREFIXES = {
 WRAPPED = {
     "docker": lambda line: json.dumps({"log": f"{line}\n", "stream": "stdout", "time": "2026-05-17T10:05:04.1Z"},
                                       separators=(",", ":")).replace("&", "\\u0026"),
+    "json": lambda line: json.dumps({"kubernetes": {"pod_name": "web-1"}, "message": f"{line}\n", "level": "info"}),
     "quoted": lambda line: '"' + line.replace('"', '""') + '"',
     "quoted_escaped": lambda line: '"' + line.replace('"', '\\"') + '"',
     "quoted_bare": lambda line: f'"{line}"',
 }  # fmt: skip
+
+
+OBJECTS = {
+    "docker": lambda objects: [WRAPPED["docker"](json.dumps(x)) for x in objects],
+    "json": lambda objects: [WRAPPED["json"](json.dumps(x)) for x in objects],
+    "records": lambda objects: [
+        json.dumps({"records": objects[:3]}),
+        json.dumps({"records": objects[3:]}, indent=None),
+    ],
+}
 
 
 def rows(form, log):
@@ -52,7 +65,7 @@ def rows(form, log):
 
 def test_every_carrier_has_a_sample() -> None:
     """No carrier goes untested."""
-    assert PREFIXES.keys() | WRAPPED.keys() == CARRIERS.keys()
+    assert PREFIXES.keys() | WRAPPED.keys() | OBJECTS.keys() == CARRIERS.keys()
 
 
 @pytest.mark.parametrize("name", PREFIXES)
@@ -82,6 +95,79 @@ def test_a_wrapped_line_is_the_line(name: str, format_: str) -> None:
     told = choose(carried, "auto")
     assert told.name == f"{name}:{format_}"
     assert rows(told, carried) == expected
+
+
+def request(k: int) -> dict[str, object]:
+    """A request as a server of JSON lines logs it, with all that a carrier has to escape."""
+    return {"ts": 1779012303 + k, "client_ip": f"192.0.2.{k}", "uri": f"/a?q={k}&w=\u010d", "status": 200,
+            "agent": 'a "b" \\ c/d \u20ac', "tags": [{"x": "}],{"}]}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_objects_within_json_are_lines(name: str) -> None:
+    """Each object that stands within JSON is read as if it were a line of its own, whatever its texts hold."""
+    objects = [request(k) for k in range(1, 9)]
+    bare = "".join(json.dumps(x) + "\n" for x in objects).encode()
+    carried = "".join(x + "\n" for x in OBJECTS[name](objects)).encode()
+    expected = rows(choose(bare, "auto"), bare)
+    assert [row["user_agent"] for row in expected] == ['a "b" \\ c/d \u20ac'] * 8
+    told = choose(carried, "auto")
+    assert told.name == f"{name}:{choose(bare, 'auto').name}"
+    assert rows(told, carried) == expected
+    assert rows(resolve_format(told.name), carried) == expected
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_what_does_not_fit_within_json_is_a_reject_where_its_line_begins(name: str) -> None:
+    """A broken line, a broken object and lines of neither are rejects at the place of the log's own line."""
+    good = OBJECTS[name]([request(k) for k in range(1, 6)])
+    lines = [*good, "{", '{"log":"x', '{"records":[{"ts":1},{]}', "x", "", *good]
+    log = "".join(x + "\n" for x in lines).encode()
+    form = choose("".join(x + "\n" for x in good).encode(), "auto")
+    found = parse([Block.of(log, 1000)], form, ["remote_addr"], latest_us=LATEST)
+    begins = {1000 + len("".join(x + "\n" for x in lines[:k])) for k in range(len(lines))}
+    assert found.rows == 10
+    assert len(found.reject_offsets) >= 4
+    assert set(found.reject_offsets.tolist()) <= begins
+    assert rows(form, log)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b'{"log":"',
+                b'\\"',
+                b'"',
+                b"\\\\",
+                b"\\n",
+                b"\n",
+                b'{"records":[',
+                b"]}",
+                b"{",
+                b"}",
+                b",",
+                b'{"time":1779012303,"ip":"192.0.2.7","uri":"/a"}',
+                b"\0",
+                b"\xff",
+                b"[",
+                b" ",
+            ]
+        )
+    )
+)
+@pytest.mark.parametrize("name", OBJECTS)
+def test_any_bytes_within_json_are_rows_or_rejects(name: str, pieces: list[bytes]) -> None:
+    """Whatever stands there, kernel and definition agree."""
+    form = resolve_format(f'{name}:{{"time": "time", "remote_addr": "ip", "url": "uri"}}')
+    rows(form, b"".join(pieces))
+
+
+def test_a_message_that_is_no_line_is_left_alone() -> None:
+    """An object with a member of such a name, in which no line stands, is itself the request."""
+    log = "".join(json.dumps(request(k) | {"msg": "handled request"}) + "\n" for k in range(1, 9)).encode()
+    assert choose(log, "auto").wrapping == ""
+    assert len(rows(choose(log, "auto"), log)) == 8
 
 
 @pytest.mark.parametrize("name", PREFIXES)

@@ -39,7 +39,7 @@ def partial(requests: Sequence[Request], table: TablePlan = TABLE) -> Partial:
         "complete": pa.array(["yes" if status == 200 else "part" for status in statuses]).dictionary_encode(),
     }
     plan = resolve(decode(builtin_text("audience").encode()))
-    made = aggregate(Protected(pa.RecordBatch.from_pydict(columns), 0), replace(plan, tables=(table,)))
+    made = aggregate(Protected(pa.RecordBatch.from_pydict(columns)), replace(plan, tables=(table,)))
     return merge(made)
 
 

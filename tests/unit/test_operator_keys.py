@@ -30,6 +30,7 @@ REVERSIBLE = {
     "ipcrypt-ndx": addresses.ipcrypt_ndx_decrypt,
     "cryptopan": addresses.cryptopan_decrypt,
 }
+NOTED = '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" "%{X-Note}i"'
 CLIENTS = ["192.0.2.1", "192.0.2.1", "198.51.100.9", "2001:db8::7", "host.example.com", "192.0.2.1"]
 
 
@@ -342,3 +343,65 @@ def test_times_and_numbers_are_as_coarse_as_asked(tmp_path: Path) -> None:
     assert rows["bytes"].to_list() == [0, 1000, 500, 0]
     assert {str(time) for time in rows["time"]} == {"2026-05-17 13:05:00+03:00"}
     assert rows["hour"].to_list() == [13] * 4
+
+
+def test_what_a_method_cannot_treat_is_nothing_and_counted(tmp_path: Path) -> None:
+    """Clients that are no address, hosts that can be no name, referrers of no site: counted by field, and no more."""
+    log = tmp_path / "access.log"
+    line = '{} {} - - [17/May/2026:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "{}" "Mozilla/5.0 Firefox/140.0"\n'
+    log.write_text(
+        line.format("www.example.com", "192.0.2.1", "https://example.org/") * 3
+        + line.format("203.0.113.7", "host.example.com", "https://203.0.113.7/") * 2
+        + line.format("-", "192.0.2.1", "-")
+    )
+    fields = {
+        "time": {"method": "day"},
+        "remote_addr": {"method": "truncate", "ipv4_prefix": 16, "ipv6_prefix": 32},
+        "host": {"method": "keep", "reason": "x"},
+    }
+    form = '%v %h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"'
+    for method, column in (("domain", "referrer_domain"), ("origin", "referrer_origin"), ("path", "referrer")):
+        table = {"name": "t", "where": "all", "by": ["site", column], "measures": ["requests"], "min_clients": 2}
+        said = validate(
+            HEAD | {"retention": "99 years", "fields": fields | {"referer": {"method": method}}, "table": [table]}
+            | {"input": {"format": form}}
+        )  # fmt: skip
+        summary = logblur.run(log, tmp_path / method, policy=said, state=tmp_path / f"{method} state")
+        assert summary.nulled == {"host": 2, "referer": 2, "remote_addr": 2}
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        ({"method": "drop"}, "from {ip} via {ip}:80, 1.2.3"),
+        ({"method": "keep", "reason": "x"}, "from {ip} via {ip}:80, 1.2.3"),
+        ({"method": "pseudonym"}, "from {ip} via {ip}:80, 1.2.3"),
+        ({"method": "ipcrypt-nd", "key": "k16"}, "from {ip} via {ip}:80, 1.2.3"),
+        ({"method": "truncate", "ipv4_prefix": 16, "ipv6_prefix": 32}, "from 203.0.0.0 via [2001:db8::]:80, 1.2.3"),
+        ({"method": "ipcrypt-pfx", "key": "k32"}, "from <0> via [<1>]:80, 1.2.3"),
+        ({"method": "cryptopan", "key": "k32"}, "from <0> via [<1>]:80, 1.2.3"),
+        ({"method": "ipcrypt-deterministic", "key": "k16"}, "from <0> via [<1>]:80, 1.2.3"),
+        ({"method": "pseudonym", "key": "k16"}, "from <0> via <1>:80, 1.2.3"),
+    ],
+)  # fmt: skip
+def test_an_address_in_kept_text_is_treated_like_the_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: dict, kept: str
+) -> None:
+    """In a header that is kept an address becomes what the same address becomes as a client, or a word in braces."""
+    monkeypatch.setenv("K16", SECRET[:16].hex())
+    monkeypatch.setenv("K32", SECRET.hex())
+    log = tmp_path / "access.log"
+    note = "from 203.0.113.9 via [2001:db8::77]:80, 1.2.3"
+    line = '{} - - [17/May/2026:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "-" "{}"\n'
+    log.write_text(line.format("203.0.113.9", note) + line.format("2001:db8::77", note))
+    said = validate(
+        HEAD
+        | {"keys": {"k16": {"env": "K16"}, "k32": {"env": "K32"}}, "input": {"format": NOTED}}
+        | {"fields": {"time": {"method": "day"}, "http_x_note": {"method": "keep", "reason": "x"}, "remote_addr": rule}}
+    )
+    rows = logblur.scan(log, policy=said).collect()
+    clients = rows["remote_addr"].to_list() if "remote_addr" in rows.columns else []
+    for number, client in enumerate(clients):
+        kept = kept.replace(f"<{number}>", client)
+    assert rows["http_x_note"].to_list() == [kept] * 2
+    assert not {"203.0.113.9", "2001:db8::77"} & set(clients) or rule["method"] == "keep"

@@ -89,9 +89,34 @@ def test_fields_of_some_servers_can_be_named(tmp_path: Path) -> None:
     assert not {"http_x_trace", "remote_addr", "remote_user"} & rows[0].keys()
 
 
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ('$remote_addr [$time_iso8601] "$request" $request_id', "request_id"),
+        ('$remote_addr [$time_iso8601] "$request" $upstream_response_time', "upstream_response_time"),
+        ('$remote_addr [$time_iso8601] "$request" $ssl_protocol', "ssl_protocol"),
+        ("#Fields: c-ip date time cs-uri-stem x-edge-location", "x_edge_location"),
+        ("#Fields: c-ip date time cs-uri-stem s-computername", "s_computername"),
+    ],
+)
+def test_variables_of_nginx_and_fields_of_w3c_can_be_named(tmp_path: Path, form: str, name: str) -> None:
+    """What a format calls a variable or a field of its own is what a policy calls it."""
+    log = tmp_path / "access.log"
+    w3c = form.startswith("#")
+    log.write_text(
+        f"{form}\n203.0.113.9 2026-05-17 10:05:03 /a value\n"
+        if w3c
+        else '203.0.113.9 [2026-05-17T10:05:03Z] "GET /a HTTP/1.1" value\n'
+    )
+    head = POLICY.partition("[fields]")[0]
+    named = f'{head}[fields]\ntime = {{ method = "day" }}\n{name} = {{ method = "keep", reason = "test" }}\n'
+    found = logblur.scan(log, policy=decode(named.encode()), format="auto" if w3c else form)
+    assert found.collect().to_dicts()[0][name] == "value"
+
+
 def test_without_the_sweep_the_address_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: the kept header holds an address, which only the sweep removes."""
-    monkeypatch.setattr("logblur.protect.door.without_addresses", lambda values: values)
+    monkeypatch.setattr("logblur.protect.door.swept_of_addresses", lambda values, *_: values)
     assert frame(tmp_path).to_dicts()[0]["http_x_shop"] == "riga via 203.0.113.9"
 
 
@@ -109,7 +134,9 @@ def test_such_a_field_is_explained_and_kept_in_the_policy() -> None:
     [
         ('http_x_shop = { method = "keep" }', "fields.http_x_shop.reason"),
         ('http_x_shop = { method = "hour" }', "fields.http_x_shop.method"),
-        ('x_shop = { method = "drop" }', "fields.x_shop"),
+        ('shop_x = { method = "drop" }', "fields.shop_x"),
+        ('upstream = { method = "drop" }', "fields.upstream"),
+        ('request_idd = { method = "drop" }', "fields.request_idd"),
         ('http_X = { method = "drop" }', "fields.http_X"),
         ("http_x_shop = 1", "fields.http_x_shop"),
     ],

@@ -460,7 +460,7 @@ def test_a_huge_line_costs_no_memory_and_no_neighbour(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(b"before\n")
         for _ in range(64):
-            file.write(b"\0" * (1 << 20))
+            file.write(b"x" * (1 << 20))
         file.write(b"\nafter\n")
     with open_log(Log(path)) as content:
         reader = BlockReader(content, block_size=1 << 18)
@@ -470,7 +470,7 @@ def test_a_huge_line_costs_no_memory_and_no_neighbour(tmp_path: Path) -> None:
             blocks.append((block.offset, block.size, block.data[:6].tobytes()))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert blocks == [(0, 7, b"before"), (7, (64 << 10) + 2, bytes(6)), (7 + (64 << 20) + 1, 6, b"after\n")]
+    assert blocks == [(0, 7, b"before"), (7, (64 << 10) + 2, b"x" * 6), (7 + (64 << 20) + 1, 6, b"after\n")]
     assert reader.offset == path.stat().st_size
     assert peak < 8 * (1 << 18)
 

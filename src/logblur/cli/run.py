@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -98,6 +98,13 @@ def _bar(*, shown: bool) -> Iterator[Callable[[Progress], None] | None]:
         yield move
 
 
+_NULLED: Final = {
+    "remote_addr": "client is no address",
+    "host": "host can be no name of a site",
+    "referer": "referrer is no site of the web",
+}
+
+
 def summary_lines(summary: Summary) -> list[str]:
     """Return what a run did, for people: a line for the whole, then what was refused, then the tables."""
     days = f"{summary.period}s"
@@ -108,7 +115,7 @@ def summary_lines(summary: Summary) -> list[str]:
     reasons = ", ".join(f"{reason} ({count:,})" for reason, count in summary.rejects.items())
     notes = {
         "blank lines or comments": summary.directives,
-        "lines whose client is no address": summary.no_address,
+        **{f"lines whose {_NULLED[name]}": count for name, count in summary.nulled.items()},
         "lines too late: their day is sealed, or past its retention": summary.late,
         "incomplete last lines, left for the next run": summary.waiting,
     }

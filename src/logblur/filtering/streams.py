@@ -27,7 +27,7 @@ from logblur.policy.plan import Plan
 from logblur.policy.resolve import resolve
 from logblur.protect.named import secrets_of
 from logblur.schema import Block
-from logblur.sources.blocks import BlockReader
+from logblur.sources.blocks import BlockReader, sample
 from logblur.sources.find import Log, find_logs
 from logblur.sources.open import LogContent, open_log
 
@@ -149,6 +149,11 @@ class _Job:
         )
 
     def _filter(self, form: Format) -> Filter:
+        if form.wrapping:
+            raise FormatError(
+                f"{form.name}: lines within JSON cannot be written back as they came; take them out first, or treat "
+                "the log as free text (--format text)"
+            )
         made = Filter(form, self._plan, self._keys, rejects=self._rejects, latest_us=_NO_LATEST)
         self._filters.append(made)
         self._formats.append(form.name)
@@ -196,7 +201,7 @@ class _Job:
             while block := reader.read():
                 write(text.lines(block.data[: block.size].tobytes()))
             return
-        head = content.head(SAMPLE_BYTES)
+        head = sample(content, None, SAMPLE_BYTES)
         if not head:
             return
         try:

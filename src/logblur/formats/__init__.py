@@ -104,6 +104,7 @@ class Format:
         guessed: Whether the log itself told the format: what fits none may be guessed again.
         keys: Of JSON lines: the paths (`formats.json`) at which each field may be. There are no literals then.
         marker: Of JSON lines: a path that every request has; a line without it is a directive.
+        wrapping: How lines stand within the log's own ones (`formats.wrapping`); empty where they are its lines.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Format:
     guessed: bool = False
     keys: tuple[tuple[str, ...], ...] = ()
     marker: str = ""
+    wrapping: str = ""
 
     @property
     def columns(self) -> frozenset[str]:

@@ -1,11 +1,13 @@
 r"""Carriers: what stands around the line of a log on its way through other programs, stepped over.
 
 ``syslog:combined`` is the format ``combined`` as it arrives in syslog. Before JSON lines no carrier needs to be named:
-whatever stands before the first brace is one. A carrier's time is not looked at, the line's own counts.
+whatever stands before the first brace is one; within JSON, as Docker and Azure write them, it does. A carrier's time is
+not looked at, the line's own counts.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +15,7 @@ from typing import Final
 
 from logblur.errors import FormatError
 from logblur.formats import Escape, Field, Format, Kind
+from logblur.formats.wrapping import MEMBER, MEMBERS, RECORDS, unwrapped
 
 _SKIPPED: Final = Field("", Kind.TEXT)
 _PADDED: Final = Field("", Kind.TEXT, padded=True)
@@ -29,6 +32,7 @@ class Carrier:
         behind: The same for what stands behind.
         quote: How a quote within the line is written.
         escape: How it escapes the line, whatever the server did.
+        wrapping: How objects stand within it, and other lines too where no parts are said (`formats.wrapping`).
     """
 
     source: str
@@ -37,6 +41,7 @@ class Carrier:
     behind: tuple[bytes | Field, ...] = ()
     quote: bytes = b'"'
     escape: Escape | None = None
+    wrapping: str = ""
 
 
 _DATE: Final = rb"[A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d"
@@ -102,6 +107,23 @@ CARRIERS: Final[Mapping[str, Carrier]] = {
         (b'\\n","', _SKIPPED),
         quote=b'\\"',
         escape=Escape.JSON,
+        wrapping=MEMBER,
+    ),
+    "json": Carrier(
+        "Fluentd, Logstash, journald and clouds: a line as the text of a member, called log, message or the like",
+        re.compile(
+            rb'[^{]*\{(?:[^\n]*?[,{])?\s*"(?:%b)"\s*:\s*"(?P<line>[^"\\]*(?:\\.[^"\\]*)*)"' % "|".join(MEMBERS).encode()
+        ),
+        (),
+        quote=b'\\"',
+        escape=Escape.JSON,
+        wrapping=MEMBER,
+    ),
+    "records": Carrier(
+        'Azure, resource logs: `{"records": [...]}`, an object for each request',
+        re.compile(rb'[^{]*\{\s*"records"\s*:\s*\['),
+        (),
+        wrapping=RECORDS,
     ),
     "quoted": Carrier(
         "RFC 4180: a line as the one cell of a row, quotes in it doubled",
@@ -136,9 +158,9 @@ def carried(form: Format, name: str) -> Format:
     if form.follows_fields:
         raise FormatError(f"{form.name} follows lines of the log that begin with #: take the prefix off them first")
     alternatives = tuple(carried(other, name) for other in form.alternatives)
-    if form.keys:
-        return form
     carrier = CARRIERS[name]
+    if form.keys:
+        return replace(form, name=f"{name}:{form.name}", wrapping=carrier.wrapping) if carrier.wrapping else form
     inner: list[bytes | Field] = [form.literals[0].replace(b'"', carrier.quote)]
     for field, literal in zip(form.fields, form.literals[1:], strict=True):
         inner.append(replace(field, escape=carrier.escape or field.escape))
@@ -158,6 +180,7 @@ def carried(form: Format, name: str) -> Format:
         literals=tuple(literals),
         optional=0 if carrier.behind else form.optional,
         alternatives=alternatives,
+        wrapping="" if carrier.parts else carrier.wrapping,
     )
 
 
@@ -171,6 +194,20 @@ def carrier_of(lines: Sequence[bytes]) -> str:
 def stripped(lines: Sequence[bytes], name: str) -> list[bytes]:
     """Return the lines that have this carrier, without it."""
     carrier = CARRIERS[name]
+    if carrier.wrapping == RECORDS:
+        whole = Format("", (), (), wrapping=RECORDS)
+        return [inner for line in lines for inner in unwrapped(line + b"\n", whole)[0].split(b"\n")[:-1]]
     found = [(line, match) for line in lines if (match := carrier.pattern.match(line))]
     bare = [match["line"] if "line" in carrier.pattern.groupindex else line[match.end() :] for line, match in found]
+    if carrier.wrapping:
+        return [_text(line) for line in bare]
     return [line.replace(carrier.quote, b'"') for line in bare]
+
+
+def _text(line: bytes) -> bytes:
+    """Return what the text of a member says; itself where it is none."""
+    try:
+        said: str = json.loads(b'"%b"' % line)
+    except ValueError:
+        return line
+    return said.encode("utf-8", "backslashreplace").strip()

@@ -19,7 +19,9 @@ from logblur.formats import Format
 from logblur.formats.infer import is_address
 from logblur.formats.json import compile_mapping
 
-_TIME: Final = re.compile(r"\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d.*|\d\d/[A-Z][a-z]{2}/\d{4}:.*|\d{9,19}(\.\d*)?)\]?")
+_TIME: Final = re.compile(
+    r"\[?(\d{4}([-/])\d\d\2\d\d[T ]\d\d:\d\d:\d\d.*|\d\d/[A-Z][a-z]{2}/\d{4}:.*|\d{9,19}(\.\d*)?)\]?"
+)
 _REQUEST: Final = re.compile(r"[A-Z]{3,10} \S.*")
 _DEPTH: Final = 5
 """Objects within one another that are looked into."""
@@ -60,7 +62,7 @@ _NAMES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
         re.compile(r"\d*|-").fullmatch,
     ),
     "bytes_received": ("requestlength bytesreceived requestsize requestbytes bytesin", re.compile(r"\d*|-").fullmatch),
-    "duration": ("requesttime", re.compile(r"\d*\.\d+|-?").fullmatch),
+    "duration": ("requesttime", re.compile(r"\d*\.\d+|[\d.]+(e[+-]?\d\d?)?(|s|ms|us|ns)|-?").fullmatch),
     "duration_ms": ("durationms requesttimems responsetimems elapsedms latencyms", re.compile(r"[\d.]+|-?").fullmatch),
     "referer": ("httpreferer referer referrer httpreferrer requestreferer httprequestreferrer requestreferrer", _any),
     "user_agent": ("httpuseragent useragent agent requestuseragent useragentoriginal", _any),

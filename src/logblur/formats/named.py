@@ -229,13 +229,14 @@ def squid() -> Format:
 def haproxy_http() -> Format:
     """HAProxy, configuration manual, "HTTP log format"; captured headers stand before the request; local time.
 
-    ``duration`` is the last of the five timers, the whole of it.
+    ``duration`` is the last of the five timers, the whole of it. What "HTTPS log format" says behind it is dropped.
     """
-    return _built(
+    form = _built(
         Field("remote_addr", Kind.ADDRESS, layout="port"), " [", _time("%d/%b/%Y:%H:%M:%S%f"), "] ", _SKIP, _SKIP, "/",
         _SKIP, _SKIP, "/", _SKIP, "/", _SKIP, "/", _SKIP, "/", _duration("ms"), _STATUS, _SENT, _SKIP, _SKIP, _SKIP,
         _SKIP, _SKIP, "/", _SKIP, _REQUEST, local_time=True,
     )  # fmt: skip
+    return replace(form, alternatives=(replace(form, open_end=True),))
 
 
 def varnishncsa() -> Format:

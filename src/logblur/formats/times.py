@@ -17,8 +17,9 @@ from logblur.errors import FormatError
 from logblur.formats import UNITS
 
 ANY: Final = "any"
-"""ISO 8601 (``T`` or a space between date and clock; the zone may be missing), the Common Log Format, in brackets or
-not, or a number since 1970 in the unit that its digits before the point tell: to 11 s, to 14 ms, to 17 us, else ns."""
+"""ISO 8601 (``T`` or a space between date and clock, dashes or slashes, perhaps no zone), the Common Log Format, in
+brackets or not, or a number since 1970 in the unit that its digits before the point tell: to 11 s, to 14 ms, to 17 us,
+else ns."""
 
 LETTERS: Final = "YymdHMSbafz"
 """The letters of a layout; a kernel knows them by their place here, plus `LITERAL`."""

@@ -21,6 +21,8 @@ from logblur.formats.apache import header_column
 
 _DIRECTIVES: Final = (b"#Fields:", b"#Date:")
 
+_BOM: Final = b"\xef\xbb\xbf"
+
 _MAX_DIRECTIVE: Final = 16 << 10
 """A longer line is no directive."""
 
@@ -124,8 +126,9 @@ def _plain_field(name: str, known: set[str]) -> Field:
 
 def updated(data: bytes, directives: bytes) -> bytes:
     """Return the directives in force behind these lines, of those in force before them."""
+    first = _first(data)
     for mark in _DIRECTIVES:
-        at = 0 if data.startswith(mark) and b"\n" + mark not in data else data.rfind(b"\n" + mark) + 1
+        at = data.rfind(b"\n" + mark) + 1 or first
         if data.startswith(mark, at):
             directives = _with(directives, mark, data, at)
     return directives
@@ -133,9 +136,9 @@ def updated(data: bytes, directives: bytes) -> bytes:
 
 def runs(data: bytes, directives: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Yield where lines begin and end that are under the same directives, and these."""
-    begins = []
+    begins, first = [], _first(data)
     for mark in _DIRECTIVES:
-        at = 0 if data.startswith(mark) else data.find(b"\n" + mark) + 1
+        at = first if data.startswith(mark, first) else data.find(b"\n" + mark) + 1
         while data.startswith(mark, at):
             begins.append((at, mark))
             at = data.find(b"\n" + mark, at) + 1
@@ -145,10 +148,16 @@ def runs(data: bytes, directives: bytes) -> Iterator[tuple[int, int, bytes]]:
     for at, mark in sorted(begins):
         after = _with(directives, mark, data, at)
         if after != directives:
-            if at > begin:
+            if at > max(begin, first):
                 yield begin, at, directives
-            begin, directives = at, after
+                begin = at
+            directives = after
     yield begin, len(data), directives
+
+
+def _first(data: bytes) -> int:
+    """Return where the first line begins: behind a byte order mark."""
+    return len(_BOM) if data.startswith(_BOM) else 0
 
 
 def _with(directives: bytes, mark: bytes, data: bytes, at: int) -> bytes:
@@ -165,7 +174,7 @@ def in_force(form: Format, directives: bytes, lines: bytes) -> Format:
     """Return what lines under these directives are read with: by tabs where the first of them has any."""
     if not directives:
         return form
-    at = 0
+    at = _first(lines)
     while lines.startswith((b"#", b"\n", b"\r"), at) and (end := lines.find(b"\n", at)) >= 0:
         at = end + 1
     return _in_force(form, directives, lines.find(b"\t", at, max(lines.find(b"\n", at), at)) >= 0)

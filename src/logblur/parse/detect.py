@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from logblur.errors import FormatError
 from logblur.formats import Format, resolve_format, w3c
-from logblur.formats.carriers import carried, carrier_of, stripped
+from logblur.formats.carriers import CARRIERS, carried, carrier_of, stripped
 from logblur.formats.infer import infer, is_address, is_misread
 from logblur.formats.keys import infer_keys
 from logblur.formats.named import NAMED
@@ -142,11 +142,15 @@ def _covering(lines: Sequence[bytes], ranking: Sequence[Match]) -> Format | None
         return None
     # a format with more fields refuses the lines of one with fewer; the other way round names are taken for addresses
     first, *others = sorted(chosen, key=lambda form: (-len(form.fields), form.open_end))
+    first = replace(first, name=chosen[0].name)
+    if first.wrapping:  # its lines stand within others: none of those is of another format
+        return replace(first, alternatives=tuple(form for form in others if form.wrapping == first.wrapping))
+    others = [form for form in others if not form.wrapping]
     for form in chosen:
         loose = replace(form, name=f"{form.name} ...", open_end=True)  # words behind the last quote
         if "user_agent" in form.columns and not form.follows_fields and loose not in chosen:
             others.append(loose)
-    return replace(first, name=chosen[0].name, alternatives=(*first.alternatives, *others), guessed=True)
+    return replace(first, alternatives=(*first.alternatives, *others), guessed=True)
 
 
 def _settled(lines: Sequence[bytes]) -> list[Match]:
@@ -162,6 +166,14 @@ def _ranked(lines: Sequence[bytes], *, whole: bool = False) -> list[Match]:
     if not lines:
         return []
     carrier = carrier_of(lines)
+    found = _carried(lines, carrier)
+    if carrier and CARRIERS[carrier].wrapping and (not found or found[0].share < _ENOUGH):
+        return _carried(lines, "")  # a member of such a name holds no line: the object is one
+    return found
+
+
+def _carried(lines: Sequence[bytes], carrier: str) -> list[Match]:
+    """Return the formats that fit some of the lines, best first, as this carrier brings them."""
     forms = list(_candidates(stripped(lines, carrier) if carrier else lines))
     if carrier:
         forms = [carried(form, carrier) for form in forms if not form.follows_fields]

@@ -29,6 +29,7 @@ from logblur.parse.kernels import (
     PLUS,
     QUOTE,
     RIGHT_BRACKET,
+    SLASH,
     SPACE,
     TRAILING,
     UNCLOSED,
@@ -179,7 +180,9 @@ def find_values(buffer, rows, slots, edges, heads, pool, below, leaf, marker, li
         reasons[row] = reason if reason or marked else DIRECTIVE
 
 
-COMMON, DATE, ZONELESS, ZONED = (np.array(program(x)) for x in (CLF, "%Y-%m-%d", "%H:%M:%S%f", "%H:%M:%S%f%z"))
+COMMON, DATE, SLASHED, ZONELESS, ZONED = (
+    np.array(program(x)) for x in (CLF, "%Y-%m-%d", "%Y/%m/%d", "%H:%M:%S%f", "%H:%M:%S%f%z")
+)
 
 
 @kernel
@@ -198,12 +201,12 @@ def any_times(buffer, starts, ends, rows, times, zoneless, reasons):
             digits += 1
         n = digits - at
         c = buffer[digits] if digits < end else NEWLINE
-        if n == 4 and c == DASH and end - at > 11:
+        if n == 4 and (c == DASH or c == SLASH) and end - at > 11:
             clock = at + 11
             zone = clock
             while zone < end and not (buffer[zone] == LETTER_Z or buffer[zone] == PLUS or buffer[zone] == DASH):
                 zone += 1
-            date = time_of(buffer, at, at + 10, DATE)
+            date = time_of(buffer, at, at + 10, DATE if c == DASH else SLASHED)
             if date != NO_TIME and (buffer[at + 10] == LETTER_T or buffer[at + 10] == SPACE):
                 if zone == end:
                     time, zoneless[row] = time_of(buffer, clock, end, ZONELESS), True

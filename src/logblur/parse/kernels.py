@@ -25,6 +25,7 @@ from logblur.jit.intrinsics import WIDE, U, first_bit, hash_span, match_mask, pr
 NEWLINE, SPACE, QUOTE, BACKSLASH, TAB, CR, NUMBER_SIGN, DASH = (np.uint8(c) for c in b'\n "\\\t\r#-')
 SLASH, COLON, QUESTION, DOT, UNDERSCORE, PLUS, COMMA, LETTER_Z = (np.uint8(c) for c in b"/:?._+,Z")
 LEFT_BRACKET, RIGHT_BRACKET = np.uint8(0x5B), np.uint8(0x5D)
+LETTER_E, LETTER_M, LETTER_N, LETTER_S, LETTER_U = (np.uint8(c) for c in b"emnsu")
 TOO_LONG, TOO_FEW, UNCLOSED, TRAILING, BAD_TIME, FUTURE, BAD_STATUS, BAD_BYTES, BAD_DURATION = range(1, 10)
 DIRECTIVE, SHORT = 254, 255
 """Not reasons, but what stands in their place: a line that is no request; one that ended before its last field."""
@@ -126,7 +127,7 @@ def find_lines(buffer, size, max_line, lines, at, line_ends, reasons):
         directive = False
         if first <= SPACE or first == NUMBER_SIGN or first == BOM[0]:  # rare: nothing, a comment, or blanks before
             begin = line_begin(buffer, line)
-            first = buffer[begin]
+            first, too_long = buffer[begin], end - begin > max_line
             begin = behind_blanks(buffer, begin)
             directive = not too_long and (begin == end or first == NUMBER_SIGN)
         lines[row], line_ends[row], at[row] = line, end, end if too_long else begin
@@ -511,11 +512,45 @@ def add_numbers(buffer, starts, ends, rows, power, times, reasons):
             times[row] += min(value, np.int64(1 << 61))
 
 
+@inline
+def without_unit(buffer, at, end, power):
+    """Where a number with a unit behind it (s, ms, us, ns) ends, and the power; what was given where it has none."""
+    stop, scale = end - 1, np.int64(6)
+    c = buffer[end - 2] if end - at > 1 else SPACE
+    if c == LETTER_M or c == LETTER_U or c == LETTER_N:
+        stop, scale = end - 2, np.int64(3 if c == LETTER_M else 0 if c == LETTER_U else -3)
+    elif end - at > 3 and ((buffer[end - 3] == 0xC2 and c == 0xB5) or (buffer[end - 3] == 0xCE and c == 0xBC)):
+        stop, scale = end - 3, np.int64(0)  # the two letters that look like u
+    numeric = stop > at and (is_digit(buffer[stop - 1]) or buffer[stop - 1] == DOT)
+    return (stop, scale) if numeric and buffer[end - 1] == LETTER_S else (end, power)
+
+
+@inline
+def without_exponent(buffer, at, end, power):
+    """Where a number with an exponent of one or two digits at ``at`` ends, and the power; what was given for junk."""
+    k = at + 1
+    negative = k < end and buffer[k] == DASH
+    if k < end and (negative or buffer[k] == PLUS):
+        k += 1
+    exponent = number(buffer, k, end - k) if 1 <= end - k <= 2 else np.int64(-1)
+    if exponent < 0 or not (is_digit(buffer[at - 1]) or buffer[at - 1] == DOT):
+        return end, power
+    return at, power - exponent if negative else power + exponent
+
+
 @lean_kernel
 def durations(buffer, starts, ends, rows, power, values, reasons):
     """Microseconds; -1 for none and for a negative one."""
     for row in range(rows):
-        value = decimal(buffer, np.int64(starts[row]), np.int64(ends[row]), power)
+        at, end, scale = np.int64(starts[row]), np.int64(ends[row]), np.int64(power)
+        if at < end and not is_digit(buffer[end - 1]):
+            end, scale = without_unit(buffer, at, end, scale)
+        exponent = at + 1
+        while exponent < end and buffer[exponent] | 32 != LETTER_E:
+            exponent += 1
+        if exponent < end:
+            end, scale = without_exponent(buffer, exponent, end, scale)
+        value = decimal(buffer, at, end, scale)
         if value < -1:
             value = np.int64(-1)
             if reasons[row] == 0:
@@ -541,9 +576,10 @@ def statuses(buffer, starts, ends, rows, values, reasons):
 
 @lean_kernel
 def sizes(buffer, starts, ends, rows, values, reasons):
-    """Up to 13 digits; -1 for nothing and a lone ``-``."""
+    """Up to 13 digits, a plus before them or none; -1 for nothing and a lone ``-``."""
     for row in range(rows):
         at = np.int64(starts[row])
+        at += np.int64(ends[row] > at + 1 and buffer[at] == PLUS)
         n = np.int64(ends[row]) - at
         high = low = np.int64(0)
         if n == 0 or (n == 1 and buffer[at] == DASH):

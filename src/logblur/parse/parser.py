@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
 from logblur.formats.times import ANY, minute_of, program
+from logblur.formats.wrapping import unwrapped
 from logblur.jit import Bytes, Codes, Ints, Places, Words, grown
 from logblur.parse import json_kernels, kernels
 from logblur.parse.objects import Objects
@@ -219,6 +220,9 @@ class Parser:
 
     def feed(self, block: Block) -> None:
         """Add the lines of a block. Never raises, whatever the bytes."""
+        if self.format.wrapping:
+            self._feed_unwrapped(block)
+            return
         if not self.format.follows_fields:
             self._feed(block, self.format)
             return
@@ -227,6 +231,15 @@ class Parser:
             lines = data[begin:end]
             part = block if len(lines) == block.size else Block.of(lines, block.offset + begin)
             self._feed(part, w3c.in_force(self.format, directives, lines))
+
+    def _feed_unwrapped(self, block: Block) -> None:
+        """Add the lines that stand within those of a block; one that does not fit is where that begins."""
+        data = block.data[: block.size].tobytes()
+        lines, counts = unwrapped(data, self.format)
+        self._feed(Block.of(lines), self.format)
+        at, why = self._rejects.pop()
+        inner, outer = _begins(lines), _begins(data).repeat(counts)
+        self._rejects.append((outer[np.searchsorted(inner, at)] + block.offset, why))
 
     def _feed(self, block: Block, form: Format) -> None:
         """Add the lines of a block, which are of this format or of one of its alternatives."""
@@ -480,6 +493,12 @@ def parts_of(
 def _numpy_type(name: str) -> npt.DTypeLike:
     kind = column(name).type
     return np.int32 if kind == TEXT else np.int64 if name == "time" else kind.to_pandas_dtype()
+
+
+def _begins(lines: bytes) -> Ints:
+    """Return where each line begins."""
+    ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == 10)
+    return np.append(0, ends[:-1] + 1) if len(ends) else ends
 
 
 def _gathered(block: Block, begins: Ints) -> tuple[Bytes, Ints]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
 from logblur.formats.times import ANY, lead
+from logblur.formats.wrapping import unwrapped
 from logblur.parse.json_reference import NoJsonError, has, read_object, value_of
 from logblur.parse.text import text_of
 from logblur.schema import Block, Reason
@@ -23,6 +24,7 @@ _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _METHOD = re.compile(rb"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _PROTOCOL = re.compile(rb"HTTP/[0-9.]{1,8}")
 _CLF = re.compile(rb"\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}")  # servers write all its digits
+_DURATION = re.compile(rb"([0-9.+-]+)(?:[eE]([+-]?[0-9]{1,2}))?(s|ms|us|\xc2\xb5s|\xce\xbcs|ns)?")
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -62,11 +64,12 @@ def parse(
     found = Reference([], [], 0)
     directives = 0
     for part, begin, told in _parts(blocks, form):
-        left: dict[int, tuple[bytes, Reason]] = {}
+        left: dict[tuple[int, int], tuple[bytes, Reason]] = {}
         at = begin
-        for line in part.split(b"\n")[:-1]:
-            left[at] = line, Reason.TOO_LONG
-            at += len(line) + 1
+        for whole in part.split(b"\n")[:-1]:
+            for number, line in enumerate(_lines(whole, form)):
+                left[at, number] = line, Reason.TOO_LONG
+            at += len(whole) + 1
         for tried in (told, *told.alternatives):  # rows of an alternative come behind those of what it stands in for
             for offset, (line, reason) in list(left.items()):
                 try:
@@ -85,8 +88,13 @@ def parse(
                     directives += 1
                 else:
                     found.rows.append({name: row.get(name) for name in columns})
-        found.rejects.extend((offset, reason) for offset, (_, reason) in left.items())
+        found.rejects.extend((offset, reason) for (offset, _), (_, reason) in left.items())
     return Reference(found.rows, found.rejects, directives)
+
+
+def _lines(whole: bytes, form: Format) -> list[bytes]:
+    """Return the lines that stand within one of the log's."""
+    return unwrapped(whole + b"\n", form)[0].split(b"\n")[:-1] if form.wrapping else [whole]
 
 
 def _parts(blocks: Iterable[Block], form: Format) -> Iterable[tuple[bytes, int, Format]]:
@@ -115,9 +123,9 @@ def read(line: bytes, form: Format, *, latest_us: int, max_line_bytes: int, loca
     Raises:
         RejectedError: It does not fit.
     """
+    line = line.removeprefix(b"\xef\xbb\xbf").lstrip(b"\0")  # a byte order mark; the hole of a log cut in place
     if len(line) > max_line_bytes:
         raise RejectedError(Reason.TOO_LONG)
-    line = line.removeprefix(b"\xef\xbb\xbf").lstrip(b"\0")  # a byte order mark; the hole of a log cut in place
     if not line.strip(b" \t\r") or line.startswith(b"#"):
         return None
     found = _members(line, form) if form.keys else _fields(line, form)
@@ -229,12 +237,16 @@ def _number(field: Field, value: bytes) -> int | None:
             return int(value)
         raise RejectedError(Reason.BAD_STATUS)
     if field.kind is Kind.SIZE:
-        if re.fullmatch(rb"-?|[0-9]{1,13}", value):
-            return int(value) if value.isdigit() else None
+        if re.fullmatch(rb"-?|\+?[0-9]{1,13}", value):
+            return int(value) if value[-1:].isdigit() else None
         raise RejectedError(Reason.BAD_BYTES)
     if value in {b"", b"-"}:
         return None
-    number = _decimal(value, UNITS[field.layout], Reason.BAD_DURATION)
+    power = UNITS[field.layout]
+    if found := _DURATION.fullmatch(value):
+        value, exponent, unit = found[1], int(found[2] or 0), found[3] or b""
+        power = (UNITS[unit.decode().replace("\xb5", "u").replace("\u03bc", "u")] if unit else power) + exponent
+    number = _decimal(value, power, Reason.BAD_DURATION)
     return None if value.startswith(b"-") else number
 
 
@@ -290,8 +302,9 @@ def _time(form: Format, raw: Sequence[tuple[Field, bytes]], latest_us: int, loca
 
 def _layout_of(value: bytes) -> str:
     """Return the layout of a time in any (`formats.times.ANY`)."""
-    if iso := re.fullmatch(rb"\d{4}-.{5}([T ])[^Z+-]*([Z+-].*)?+", value, re.DOTALL):
-        return f"%Y-%m-%d{iso[1].decode()}%H:%M:%S%f" + ("%z" if iso[2] else "")
+    if iso := re.fullmatch(rb"\d{4}([-/]).{5}([T ])[^Z+-]*([Z+-].*)?+", value, re.DOTALL):
+        dash = iso[1].decode()
+        return f"%Y{dash}%m{dash}%d{iso[2].decode()}%H:%M:%S%f" + ("%z" if iso[3] else "")
     digits = len(value) - len(value.lstrip(b"0123456789"))
     if digits > 2:
         return next((unit for most, unit in ((11, "s"), (14, "ms"), (17, "us")) if digits <= most), "ns")

@@ -130,7 +130,7 @@ def run(
         rows=total.rows,
         rejects={Reason(code).text: count for code, count in sorted(total.rejects.items())},
         directives=total.directives,
-        no_address=total.no_address,
+        nulled=dict(sorted(total.nulled.items())),
         late=total.late.total(),
         waiting=reading.waiting,
         bytes_read=reading.bytes_read,

@@ -50,7 +50,7 @@ class Segment:
 
     rows: int = 0
     directives: int = 0
-    no_address: int = 0
+    nulled: Counter[str] = field(default_factory=Counter)
     rejects: Counter[int] = field(default_factory=Counter)
     late: Counter[date] = field(default_factory=Counter)
     partials: list[PartialFile] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Segment:
         """Take in what was found elsewhere."""
         self.rows += other.rows
         self.directives += other.directives
-        self.no_address += other.no_address
+        self.nulled += other.nulled
         self.rejects += other.rejects
         self.late += other.late
         self.partials += other.partials
@@ -233,7 +233,7 @@ class Workers:
                 found.partials.append(file)
                 self._take_room(file.size)
             if plan is days.plan:
-                found.no_address = rows.no_address
+                found.nulled = Counter(rows.nulled)
                 found.late = Counter({day: n for day, n in rows.left_out.items() if days.closed(day)})
         return found
 

@@ -257,8 +257,15 @@ class Family(Rule):
     method: Literal["family"]
 
 
-OWN: Final = re.compile(r"(?:http|sent_http|cookie|env|note)_[a-z0-9_]{1,80}")
-"""Names of fields that only some servers log: headers, cookies, variables, notes (`schema.column`)."""
+OWN: Final = re.compile(
+    r"(?:http|sent_http|sent_trailer|cookie|env|note|arg|upstream|proxy|ssl|tls|geoip2?|tcpinfo|jwt|x|cs|sc|s|c|rs)"
+    r"_[a-z0-9_]{1,80}"
+    r"|scheme|hostname|pid|pipe|connection(?:_requests|_time)?|request_(?:id|completion|filename)|server_(?:addr|port)"
+    r"|remote_port|gzip_ratio|limit_(?:rate|req_status|conn_status)|content_(?:length|type)|document_root|uid_(?:got|set)"
+    r"|time_to_first_byte|fle_(?:status|encrypted_fields)"
+)
+"""Names of fields that only some servers log: headers, cookies, environment, notes; variables of nginx and fields of
+W3C extended, as `schema.column` names them."""
 
 AnyRule = (
     Drop

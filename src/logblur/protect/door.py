@@ -37,7 +37,6 @@ from logblur.protect.addresses import (
 )
 from logblur.protect.buckets import bucketed
 from logblur.protect.clients import clients
-from logblur.protect.detect import without_addresses
 from logblur.protect.geo import located
 from logblur.protect.hosts import sites
 from logblur.protect.named import Secrets
@@ -47,6 +46,7 @@ from logblur.protect.pseudonyms import pseudonyms
 from logblur.protect.queries import kept_parameters, search_terms
 from logblur.protect.referrers import origins, pages
 from logblur.protect.signals import restricted
+from logblur.protect.within import swept_of_addresses
 from logblur.schema import NOBODY, NONE, PARSED, UNUSUAL, Protected, Universe
 
 TokenKeys = Callable[[date], bytes]
@@ -166,16 +166,13 @@ def protect(
         "visitor": pa.array(visitors),
         "client": pa.array(counted),
     } | {name: _column(name, rows) for name in columns}
-    no_address = 0
-    if addresses is not None:
-        no_address = int(np.count_nonzero(addresses.family[coded["remote_addr"].codes] == 0))
     result = pa.RecordBatch.from_pydict(out)
     left_out: dict[date, int] = {}
     if not all(keys):
         counts = np.bincount(times.numbers, minlength=len(keys)).tolist()
         left_out = {d: n for d, n, key in zip(times.dates, counts, keys, strict=True) if not key}
         result = _filtered(result, np.array([bool(k) for k in keys])[times.numbers])
-    return Protected(result, no_address, left_out)
+    return Protected(result, _nulled(rows, columns), left_out)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,6 +224,30 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _coded(column: pa.DictionaryArray) -> _Coded:
     return _Coded(np.asarray(column.indices), column.dictionary)
+
+
+def _nulled(rows: _Rows, columns: Collection[str]) -> dict[str, int]:
+    """Return in how many rows the value of a field could not be treated, by field.
+
+    That is a client that is no address, whatever becomes of it: thresholds count its text. And, where a column asks
+    for them, a host that can be no name, and a referrer that is none of the web.
+    """
+    coded, found = rows.coded, {}
+    if rows.addresses is not None:
+        found["remote_addr"] = int(np.count_nonzero(rows.addresses.family[coded["remote_addr"].codes] == 0))
+    if "site" in columns and "host" in coded:
+        found["host"] = _lost(coded["host"], rows.made("host", "site", sites))
+    if "referer" in coded and {"referrer", "referrer_origin"} & set(columns):
+        found["referer"] = _lost(coded["referer"], rows.made("referer", "referrer_origin", origins))
+    elif "referrer_domain" in columns and "referer_host" in coded and "referrer_domain" in coded:
+        found["referer"] = _lost(coded["referer_host"], coded["referrer_domain"])
+    return {field: count for field, count in found.items() if count}
+
+
+def _lost(before: _Coded, after: _Coded) -> int:
+    """Return in how many rows a value became ``(none)``."""
+    there = np.asarray(before.values.is_valid())[before.codes]
+    return int(np.count_nonzero(there & np.asarray(pc.equal(after.values, NONE))[after.codes]))
 
 
 def _tokens(rows: _Rows) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
@@ -450,7 +471,7 @@ def _identifier(name: str, rows: _Rows, plan: Plan) -> _Coded:
         return _constant(NONE, rows)
     column = rows.coded[name]
     if plan.methods[name] == "keep":
-        texts = column.values if name == "remote_addr" else without_addresses(column.values)
+        texts = column.values if name == "remote_addr" else swept_of_addresses(column.values, plan, rows.secrets)
         kept = [NONE if v is None else re.sub(r"^\(", "%28", v) for v in texts.to_pylist()]
         return _Coded(column.codes, pa.array(kept, pa.string()))
     days, keys = rows.times.numbers, rows.keys

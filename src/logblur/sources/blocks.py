@@ -43,7 +43,8 @@ class BlockReader:
 
     A line of more than ``max_line_bytes`` that fits into a block is passed on as it is, for the parser to reject. One
     that is longer than a block is a block of its own, cut to ``max_line_bytes + 1`` bytes and a newline, so that it is
-    rejected all the same; the rest is skipped, and offsets go on counting the real bytes.
+    rejected all the same; the rest is skipped, and offsets go on counting the real bytes. Blocks of NULs, the hole that
+    a log cut in place leaves, are passed over: the line behind them is a line.
 
     Args:
         content: The log; it stays open until the reader is no longer used, and its owner closes it.
@@ -195,6 +196,9 @@ class BlockReader:
                 self._at_end = True
                 break
             filled += n
+            if filled == self._block_size and not buffer[0] and not buffer[:filled].any():
+                self._offset += filled
+                filled, self._tail = 0, b""
         size = _behind_last_newline(buffer, filled)
         if self._error is not None:  # the whole lines before the damage are good; the next call tells of it
             if size == 0:
@@ -259,10 +263,22 @@ class BlockReader:
 
 
 def sample(content: LogContent, first: Block | None, n: int) -> bytes:
-    """Return at most n bytes that show what a log is: its head, or of a pipe the first block that was read."""
-    if content.rereadable:
-        return content.head(n)
-    return b"" if first is None else first.data[: min(first.size, n)].tobytes()
+    """Return at most n bytes that show what a log is: its head, or of a pipe the first block that was read.
+
+    Where the head is the hole of a log that was cut in place, what stands behind it is meant.
+    """
+    if not content.rereadable:
+        return b"" if first is None else first.data[: min(first.size, n)].tobytes()
+    head = content.head(n)
+    return head if head.strip(b"\0") else _behind_hole(content.stream(0), n)
+
+
+def _behind_hole(stream: Stream, n: int) -> bytes:
+    """Return at most n bytes behind the NULs with which a log begins."""
+    found, buffer = b"", bytearray(BLOCK_SIZE)
+    while len(found) < n and (read := stream.readinto(memoryview(buffer))):
+        found += bytes(buffer[:read]) if found else bytes(buffer[:read]).lstrip(b"\0")
+    return found[:n]
 
 
 def _directives_before(stream: Stream, end: int) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -19,6 +21,11 @@ Rules = tuple[tuple[str, str], ...]
 
 _TEXT: Final = pa.large_string()
 _TREATMENTS: Final = 3
+_MARK: Final = "\ue001"
+"""Stands before the number of an address that was taken out. Private use: `spelling.spelled` leaves none in a text."""
+_MARKED: Final = re.compile(f"{_MARK}([0-9]+);")
+_SPELLED: Final = [re.compile(pattern) for pattern, _ in patterns.ADDRESSES[1:5]]
+"""What `spelled_addresses` reads: IPv6, in brackets or not, and dotted IPv4."""
 
 
 def swept(texts: pa.Array, own: Rules = (), *, whole: bool = True) -> pa.Array:
@@ -71,11 +78,38 @@ def kinds(texts: pa.Array) -> dict[str, pa.Array]:
     return {kind: pc.match_substring(settled, f"{{{kind}}}") for kind in FINDINGS}
 
 
-def without_addresses(texts: pa.Array) -> pa.Array:
-    """Return texts (large_string) with ``{ip}`` for every IP address, in any spelling; one without is as it was."""
-    found = _without_addresses(_without_addresses(spelled(texts)))  # twice: two addresses may share what parts them
+def without_addresses(texts: pa.Array, instead: Callable[[list[str]], list[str]] | None = None) -> pa.Array:
+    """Return texts (large_string) with ``{ip}`` for every IP address, in any spelling; one without is as it was.
+
+    Args:
+        texts: Distinct values.
+        instead: Says of addresses as they are spelled what stands in their place; ``{ip}`` where left out, and for
+            spellings that name no one address (octets between hyphens, numbers in hexadecimal).
+    """
+    read = spelled(texts)
+    found = _without_addresses(_without_addresses(read))  # twice: two addresses may share what parts them
     held = pc.and_(texts.is_valid(), pc.match_substring(found, "{ip}"))
-    return pc.if_else(held, replaced(found, patterns.RELEASE), texts)
+    found = replaced(found, patterns.RELEASE)
+    if instead is not None and pc.any(held).as_py():
+        found = pc.replace_with_mask(found, held, pa.array(_treated_within(read.filter(held), instead), _TEXT))
+    return pc.if_else(held, found, texts)
+
+
+def _treated_within(texts: pa.Array, instead: Callable[[list[str]], list[str]]) -> list[str]:
+    """Return texts with what `instead` says in the place of each address; each text holds one."""
+    spellings: list[str] = []
+
+    def marked(match: re.Match[str]) -> str:
+        before, after = match.groups("") if match.re.groups else ("", "")
+        spellings.append(match[0][len(before) : len(match[0]) - len(after)])
+        return f"{before}{_MARK}{len(spellings) - 1};{after}"
+
+    made = replaced(texts, patterns.ADDRESSES[:1]).to_pylist()
+    for pattern in _SPELLED * 2:  # twice, as above
+        made = [pattern.sub(marked, text) for text in made]
+    rest = _without_addresses(_without_addresses(pa.array(made, _TEXT)))
+    said = instead(spellings)
+    return [_MARKED.sub(lambda m: said[int(m[1])], text) for text in replaced(rest, patterns.RELEASE).to_pylist()]
 
 
 def _without_addresses(texts: pa.Array) -> pa.Array:
