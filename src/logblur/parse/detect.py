@@ -158,11 +158,11 @@ def _settled(lines: Sequence[bytes]) -> list[Match]:
 
     Most logs are in one known format, which this tells in a fraction of the time: one line refuses each of the others.
     """
-    whole = [match for match in _ranked(lines, whole=True) if not match.refused]
+    whole = [match for match in _carried(lines, carrier_of(lines), whole=True) if not match.refused]
     return [] if not whole or whole[0].loose or whole[0].odd else whole
 
 
-def _ranked(lines: Sequence[bytes], *, whole: bool = False) -> list[Match]:
+def _ranked(lines: Sequence[bytes]) -> list[Match]:
     if not lines:
         return []
     carrier = carrier_of(lines)
@@ -172,8 +172,11 @@ def _ranked(lines: Sequence[bytes], *, whole: bool = False) -> list[Match]:
     return found
 
 
-def _carried(lines: Sequence[bytes], carrier: str) -> list[Match]:
-    """Return the formats that fit some of the lines, best first, as this carrier brings them."""
+def _carried(lines: Sequence[bytes], carrier: str, *, whole: bool = False) -> list[Match]:
+    """Return the formats that fit some of the lines, best first, as this carrier brings them.
+
+    With ``whole``, those that refuse a line are not looked at further, and in no order.
+    """
     forms = list(_candidates(stripped(lines, carrier) if carrier else lines))
     if carrier:
         forms = [carried(form, carrier) for form in forms if not form.follows_fields]
