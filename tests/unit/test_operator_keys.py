@@ -458,4 +458,10 @@ def test_an_address_in_kept_text_is_treated_like_the_clients(
     for number, client in enumerate(clients):
         kept = kept.replace(f"<{number}>", client)
     assert rows["http_x_note"].to_list() == [kept] * 2
+    if rule["method"] != "ipcrypt-nd" and rule != {"method": "pseudonym"}:
+        with (tmp_path / "filtered").open("w+b") as file:
+            filter_logs([str(log)], policy=said, output=file.fileno())
+        for line_, client in zip((tmp_path / "filtered").read_text().splitlines(), clients or "--", strict=True):
+            assert line_.endswith(f'"{kept}"')
+            assert line_.startswith(client) or rule["method"] == "truncate"
     assert not {"203.0.113.9", "2001:db8::77"} & set(clients) or rule["method"] == "keep"
