@@ -125,7 +125,8 @@ def test_what_is_printed_is_read_again(name, policy, query, data):
                 assert new[column] in {None, value, "HTTP/1.0"}
             elif column == "query" and plan.query:
                 said = kept_parameters(pa.array([value], pa.large_string()), query)[0].as_py()
-                assert new[column] in ({said, None} if " " in said or "#" in said else {said or None})
+                assert (new[column] or "").replace("%20", " ") in {said, ""}
+                assert new[column] or not said or not said.isascii()
             elif column == "method" and method == "drop":
                 assert new[column] in {None, value and "NONE"}
             elif method == "drop" and column not in {"referer_host", "remote_addr"}:

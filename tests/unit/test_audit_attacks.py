@@ -114,6 +114,29 @@ def test_keyed_hashes_stand(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        lambda a, k: "unknown" if k % 9 == 0 else hashlib.sha256(a).hexdigest(),
+        lambda a, _: f"sha256:{hashlib.sha256(a).hexdigest()}",
+        lambda a, k: "-1" if k == 0 else str(int.from_bytes(hashlib.md5(a).digest()[:8], "big", signed=True)),
+        lambda a, _: str(zlib.crc32(a) - (1 << 32 if zlib.crc32(a) >> 31 else 0)),
+    ],
+    ids=["some unknown", "behind a name", "signed 64 bits", "signed 32 bits"],
+)
+def test_digests_in_other_clothes(written: Callable[[bytes, int], str], tmp_path: Path) -> None:
+    """Digests are told among other values, behind the name of their hash, and as signed numbers."""
+    out = column(tmp_path, [written(a.encode(), k) for k, a in enumerate(ADDRESSES)])
+    assert reversal(identifiers(out), ADDRESSES, seconds=0).verdict is Verdict.FAILED
+
+
+def test_json_in_a_log_is_read_as_json(tmp_path: Path) -> None:
+    """A server that writes JSON to access.log hides no hash in it."""
+    file = tmp_path / "access.log"
+    file.write_text("".join(json.dumps({"request": {"remote_ip": h}, "status": 200}) + "\n" for h in CADDY))
+    assert reversal(identifiers(file), ADDRESSES, seconds=0).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
     "values",
     [["/index.html", "/about.html"], ["deadbeef"], ["1", "2", "3000"], ["2026-05-17", "2026-05-18"],
      ["abcdefgh", "abcdefg"]],
@@ -206,8 +229,25 @@ def test_the_real_goaccess_is_caught(raw: Path, tmp_path: Path) -> None:
         ([*(f"10.{k}.0.0" for k in range(40)), "10.1.2.3"], Verdict.FAILED),
         ([f"10.1.{k}.{k + 1}" for k in range(40)], Verdict.FAILED),
         ([f"/{k}" for k in range(40)], Verdict.PASSED),
+        ([f"10.1.{k}.{k + 1}:4711" for k in range(40)], Verdict.FAILED),
+        ([f"2001:db8:{k:x}::" for k in range(40)], Verdict.PASSED),
+        ([f"2001:db8:1:{k:x}::" for k in range(40)], Verdict.FAILED),
+        ([*(f"2001:db8:{k:x}::" for k in range(40)), "2001:db8::7"], Verdict.FAILED),
+        ([f"[2001:db8::{k:x}]:443" for k in range(40)], Verdict.FAILED),
+        ([*(f"10.{k}.0.0" for k in range(40)), *(f"2001:db8::{k:x}" for k in range(9))], Verdict.FAILED),
     ],
-    ids=["masked", "one passes", "whole", "no addresses"],
+    ids=[
+        "masked",
+        "one passes",
+        "whole",
+        "no addresses",
+        "ports",
+        "IPv6 /48",
+        "IPv6 /64",
+        "one IPv6 passes",
+        "whole IPv6",
+        "IPv4 masked, IPv6 whole",
+    ],
 )
 def test_addresses_that_are_not_masked_fail(values: list[str], verdict: Verdict, tmp_path: Path) -> None:
     """Whole addresses fail, and so does one that passes among masked ones."""
@@ -218,8 +258,7 @@ def test_a_mask_keeps_as_many_bits_as_the_finest_needs(tmp_path: Path) -> None:
     """Of addresses masked to /20 some end in more zeros; together they tell the mask."""
     values = [str(ipaddress.ip_address(int(a) & 0xFFFFF000)) for a in map(ipaddress.ip_address, ADDRESSES)]
     (client, *_) = identifiers(column(tmp_path, values))
-    found = masks(client)
-    assert found is not None
+    (found,) = masks(client)
     assert (found.prefix, bool(found.masked.all())) == (20, True)
 
 

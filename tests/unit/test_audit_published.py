@@ -481,6 +481,10 @@ def spoil(state: Path, what: str) -> None:
             (state / "ledger.sqlite.ab12.tmp").touch(0o600)
         case "orphan":
             shutil.copy(partial, state / "partials" / "2026-05-17-00.partial")
+        case "copy of a key":
+            create_secret(state / "keys" / "2026-05-17.key.bak", secret)
+        case "copy of the ledger":
+            shutil.copy(state / "ledger.sqlite", state / "keys" / "ledger.sqlite")
         case "link":
             (state / "elsewhere").symlink_to(state.parent)
         case "write-ahead log":
@@ -501,7 +505,8 @@ def spoil(state: Path, what: str) -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["folder", "key file", "key of no day", "temporary", "orphan", "link", "write-ahead log", "free pages",
+    ["folder", "key file", "key of no day", "temporary", "orphan", "copy of a key", "copy of the ledger", "link",
+     "write-ahead log", "free pages",
      "no ledger"],
 )  # fmt: skip
 def test_what_should_not_be_in_a_state_fails(what: str, state: Path) -> None:

@@ -8,6 +8,7 @@ import ipaddress
 import json
 import re
 import sqlite3
+import zipfile
 from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import ipc
 
 import logblur
 from logblur.cli import main
@@ -25,6 +27,7 @@ from logblur.privacy import search_kernels as kernels
 from logblur.privacy.haystack import Haystack, Spans
 from logblur.privacy.needles import Clients, Values, forms, trimmed
 from logblur.privacy.raw import RawBatch, read_raw
+from logblur.privacy.readable import read
 from logblur.privacy.report import Verdict
 from logblur.privacy.search import prepare, search
 
@@ -172,6 +175,12 @@ def write(folder: Path, kind: str, value: str) -> Path:
             pq.write_table(pa.table({"a": ["x", value, "y"]}), folder / "out.parquet")
         case "parquet, plain":
             pq.write_table(pa.table({"a": ["x" * 50, value, "y" * 65]}), folder / "out.parquet", use_dictionary=False)
+        case "parquet by another name":
+            pq.write_table(pa.table({"a": ["x", value, "y"]}), folder / "part-0000")
+        case "arrow":
+            table = pa.table({"a": ["x", value, "y"]})
+            with ipc.new_file(folder / "out.bin", table.schema, options=ipc.IpcWriteOptions(compression="zstd")) as f:
+                f.write_table(table)
         case "csv":
             (folder / "out.csv").write_text(f"a,b\nx,1\n{value},2\n")
         case "csv, quoted":
@@ -271,6 +280,41 @@ def test_damaged_files_are_searched_all_the_same(raw: Path, tmp_path: Path) -> N
     ):  # fmt: skip
         (tmp_path / name).write_bytes(content)
         assert search("s", tmp_path / name, hunt).verdict is Verdict.FAILED, name
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("dictionary", [True, False])
+@pytest.mark.parametrize("compression", ["none", "zstd", "snappy"])
+def test_every_page_is_unpacked(compression: str, dictionary: bool, version: str, tmp_path: Path) -> None:
+    """Of text no cell is read a second time: every page was taken apart, a value a line; numbers stand in cells."""
+    values = [f"value-{k % 300}-{'x' * (k % 130)}" for k in range(4000)]
+    table = pa.table({"a": [None, *values], "n": [None, *range(4000)], "none": pa.nulls(4001, pa.string())})
+    pq.write_table(
+        table, tmp_path / "t.parquet", compression=compression, use_dictionary=dictionary,
+        data_page_version=version, row_group_size=1500, data_page_size=4096,
+    )  # fmt: skip
+    found = list(read(tmp_path / "t.parquet"))
+    assert not any(piece.hides for piece in found)
+    cells = {piece.place.partition("column ")[2] for piece in found if "column " in piece.place}
+    assert cells <= {"n", "none", ""}
+    pages = b"\n".join(piece.text.tobytes() for piece in found if "page of a" in piece.place)
+    assert set(values) <= {line.decode("latin-1") for line in pages.split(b"\n")}
+
+
+def test_what_cannot_be_unpacked_fails(raw: Path, tmp_path: Path) -> None:
+    """An archive, and a packed Parquet file that is damaged, may hold anything, so the search does not pass them."""
+    hunt = prepare([str(raw)], wanted="auto", enough=10)
+    out = tmp_path / "out"
+    out.mkdir()
+    with zipfile.ZipFile(out / "a.bin", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a.csv", EMAIL)
+    found = search("s", out, hunt)
+    assert (found.verdict, found.figures["found"], found.figures["hidden"]) == (Verdict.FAILED, 0, 1)
+    assert "a.bin: cannot be unpacked" in found.details[0]
+    (out / "a.bin").unlink()
+    pq.write_table(pa.table({"a": [EMAIL] * 99}), out / "a.parquet", compression="zstd")
+    (out / "a.parquet").write_bytes((out / "a.parquet").read_bytes()[:-9])
+    assert search("s", out, hunt).figures["hidden"] == 1
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=kernels.SHORTEST, max_size=40)

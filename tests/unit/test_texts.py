@@ -134,6 +134,44 @@ def test_all_that_is_kept_is_named_and_nothing_else(language: Language, policy: 
         assert ", ".join(words.of("columns", column) for column in table.by) in line
 
 
+MORE = """
+version = 1
+name = "more"
+purpose = "finding faults and attacks"
+legal_basis = "legitimate-interests"
+retention = "1 day"
+[keys]
+archive = { file = "/etc/archive.key" }
+[fields]
+time = { method = "minute" }
+path = { method = "template", query = { keep = ["page", "lang"] } }
+remote_addr = { method = "cryptopan", key = "archive" }
+http_x_a = { method = "pseudonym" }
+http_x_b = { method = "keep", reason = "needed" }
+"""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_fields_of_some_servers_parameters_and_keys_are_named(language: Language) -> None:
+    """A field that only some servers log is named with what becomes of it; so are parameters that stay, and the key."""
+    words, lines = phrases(language), [i.text for i in items(write("notice", decode(MORE.encode()), language))]
+    pseudonym = words.of("say", "field_pseudonym").format(field="http_x_a", key=words.of("key", "day"))
+    assert any(line.endswith(pseudonym) for line in lines)
+    assert any(line.endswith(words.of("say", "field_keep").format(field="http_x_b")) for line in lines)
+    assert words.say("parameters", names="page, lang").text in lines
+    (address,) = (line for line in lines if "cryptopan" in line)
+    assert words.of("key", "named") in address
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_purposes_are_of_what_readers_know(language: Language) -> None:
+    """A field's or a table's own purpose stands beside its words in that language, not its name in the policy."""
+    lines = [item.text for item in items(write("notice", load_policy(FOLDER / "whole.toml"), language))]
+    words = phrases(language)
+    for what in (words.field("status", "class"), words.of("universe", "error")):
+        assert any(what in line and words.of("purposes", "finding faults and attacks") in line for line in lines)
+
+
 def test_the_property_above_can_fail() -> None:
     """A line left out, and one too many, are seen."""
     policy = load_policy("audience")

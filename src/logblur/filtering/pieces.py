@@ -6,7 +6,7 @@ together from few pieces (`protect.printing_kernels`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -23,7 +23,6 @@ from logblur.filtering.printing import (
     NO_PROTOCOL,
     NOTHING,
     fitted,
-    may_be_quoted,
     part_of_url,
     printed_number,
     printed_time,
@@ -171,14 +170,11 @@ class Printers:
     def request(self, k: int, field: Field, literal: bytes, behind: bytes) -> Piece:
         """Return what prints a request line or a URL."""
         column, numbers = _Column(self.store.texts(field.escape)), _Numbers()
-        request = _Request(field, literal, self.speakers, self.store)
-
-        def printed(first: int) -> Ints:
-            return self.store.add(request.printed(column.texts, first), behind)
+        request = _Request(field, literal, behind, self.speakers, self.store)
 
         def piece(rows: Rows) -> Ints:
             codes = column.codes(rows, *rows.spans(k))
-            return numbers.of(column.texts.count, printed)[codes]
+            return numbers.of(column.texts.count, lambda first: request.numbers(column.texts, first))[codes]
 
         return piece
 
@@ -389,25 +385,31 @@ class _Daily:
 
 
 class _Request:
-    """Prints request lines and URLs: method, host, path, query and protocol, or ``-`` for what is no request."""
+    """Prints request lines and URLs: method, host, path and query, protocol, or ``-`` for what is no request.
 
-    def __init__(self, field: Field, literal: bytes, speakers: Speakers, store: Store) -> None:
-        self._field, self._literal = field, literal
+    Many are printed alike, such as those that differ in a query that is dropped: each such line is printed once.
+    """
+
+    def __init__(self, field: Field, literal: bytes, behind: bytes, speakers: Speakers, store: Store) -> None:
+        self._field, self._literal, self._behind, self._store = field, literal, behind, store
         self._is_line = field.kind is Kind.REQUEST
-        self._may_be_quoted = may_be_quoted(field)
-        self._constant: dict[str, bytes] = {}
         self._parts: dict[str, tuple[Said, Texts, list[bytes]]] = {}
+        self._known: dict[tuple[int, ...], int] = {}
         for name in _IN_ORDER:
             said = speakers.of(name) if name in field.columns else None
             if callable(said) and not (name == "host" and speakers.of("path") is None):
                 self._parts[name] = said, store.texts(field.escape), []
+        instead = {"path": NOTHING if "path" in field.columns else b""}
         if self._is_line:
-            self._constant = {"method": NO_METHOD + b" ", "path": NOTHING, "protocol": b" " + NO_PROTOCOL}
-        elif "path" in field.columns:
-            self._constant = {"path": NOTHING}
+            instead |= {"method": NO_METHOD + b" ", "protocol": b" " + NO_PROTOCOL}
+        names = list(self._parts)
+        self._order = [
+            (names.index(name), self._parts[name][2], b"") if name in names else (-1, [], instead.get(name, b""))
+            for name in _IN_ORDER
+        ]
 
-    def printed(self, texts: Texts, first: int) -> list[bytes]:
-        """Return what is printed of the texts from a first code on."""
+    def numbers(self, texts: Texts, first: int) -> Ints:
+        """Return the number of what is printed of each text from a first code on."""
         limits, count = texts.limits[first : texts.count + 1].astype(np.uint32), texts.count - first
         spans = {
             name: (starts, ends)
@@ -415,26 +417,26 @@ class _Request:
                 self._field, texts.arena, limits[:-1], limits[1:], count, {"method", *self._parts}
             )
         }
-        made = [self._printed(name, texts.arena, spans, int(limits[-1] - limits[0]), count) for name in _IN_ORDER]
-        lines = [b"".join(parts) or NOTHING for parts in zip(*made, strict=True)]
-        if self._may_be_quoted:
-            lines = [within_quotes(line, self._field) for line in lines]
-        if not self._is_line:
-            return lines
-        there = (spans["method"][1] > spans["method"][0]).tolist()
-        return [line if fits else NOTHING for line, fits in zip(lines, there, strict=True)]
+        starts, ends = spans["method"]
+        codes = [(ends > starts).tolist() if self._is_line else [True] * count]
+        codes += [self._codes(name, texts.arena, *spans[name], int(limits[-1] - limits[0])) for name in self._parts]
+        lines = [*zip(*codes, strict=True)]
+        if new := [line for line in dict.fromkeys(lines) if line not in self._known]:
+            numbers = self._store.add([self._printed(*line) for line in new], self._behind)
+            self._known.update(zip(new, numbers.tolist(), strict=True))
+        return np.fromiter(map(self._known.__getitem__, lines), np.int64, count)
 
-    def _printed(
-        self, name: str, arena: Bytes, spans: Mapping[str, tuple[Places, Places]], size: int, count: int
-    ) -> list[bytes]:
-        if name not in self._parts:
-            return [self._constant.get(name, b"")] * count
+    def _codes(self, name: str, arena: Bytes, starts: Places, ends: Places, size: int) -> list[int]:
         said, texts, known = self._parts[name]
-        codes = np.empty(count, np.int32)
-        texts.codes(arena, *spans[name], count, size, codes)
+        codes = np.empty(len(starts), np.int32)
+        texts.codes(arena, starts, ends, len(starts), size, codes)
         behind = b" " if name == "method" else b""
         known += [part_of_url(t, name, self._field, self._literal) + behind for t in _said(said, texts, len(known))]
-        return [known[code] for code in codes.tolist()]
+        return codes.tolist()
+
+    def _printed(self, fits: int, *codes: int) -> bytes:
+        made = [instead if at < 0 else printed[codes[at]] for at, printed, instead in self._order]
+        return within_quotes(b"".join(made), self._field) or NOTHING if fits else NOTHING
 
 
 def _said(said: Said, texts: Texts, first: int) -> list[str | None]:

@@ -41,7 +41,7 @@ def part_of_url(text: str | None, name: str, field: Field, literal: bytes) -> by
     """Return how a part stands in a request line or URL; what is behind a host begins with a slash."""
     apart = b"# " if field.kind is Kind.REQUEST else b"#"
     if name == "query":
-        printed = _fitted(text, field, literal, apart)
+        printed = _fitted(text and text.replace(" ", "%20"), field, literal, apart)
         return b"" if printed == NOTHING else b"?" + printed
     printed = _fitted(text, field, literal, b"?" + apart)
     if name == "host":
@@ -51,12 +51,8 @@ def part_of_url(text: str | None, name: str, field: Field, literal: bytes) -> by
 
 def within_quotes(raw: bytes, field: Field) -> bytes:
     """Return the bytes of a field, within quotes where these may stand around it and are needed."""
-    return b'"%b"' % raw if may_be_quoted(field) and _ODD.search(raw) else raw
-
-
-def may_be_quoted(field: Field) -> bool:
-    """Return whether quotes may stand around a field."""
-    return field.quoted and field.escape in {Escape.PERCENT, Escape.DOUBLED}
+    odd = field.quoted and field.escape in {Escape.PERCENT, Escape.DOUBLED} and _ODD.search(raw)
+    return b'"%b"' % raw if odd else raw
 
 
 def _fitted(text: str | None, field: Field, literal: bytes, apart: bytes) -> bytes:

@@ -215,7 +215,9 @@ def _held(policy: Policy, plan: Plan, fields: Iterable[FieldExplained]) -> tuple
 def _field(name: str, plan: Plan, reason: str | None) -> FieldExplained:
     method = plan.methods.get(name, "drop")
     if method == "drop":
-        becomes = "nothing; read for tokens alone" if name in plan.fields else "nothing; not even parsed"
+        becomes = "nothing; read, and let go of" if name in plan.fields else "nothing; not even parsed"
+        if name in {"remote_addr", plan.client.field, *plan.visitor_from}:
+            becomes = "nothing; read for tokens alone"
         if name == "time":
             becomes = "nothing; read to tell the day"
     else:
@@ -300,7 +302,7 @@ def _tokens(policy: Policy, plan: Plan) -> tuple[str, ...]:
         f"A day is published {again}.",
         f"A day is sealed {policy.visitor.seal_after} past its end or the arrival of its first line, whichever is "
         "later: its key is destroyed, and with it every token.",
-        f"Its tables go {policy.retention} after the same moment, with the run that starts then.",
+        f"Its tables go {policy.retention} after its end, with the run that starts then.",
         "Raw logs go when every byte of them is counted and every day of theirs is sealed."
         if plan.delete_logs
         else "Raw logs stay where they are.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.dataset.manifest import PRIVATE
-from logblur.privacy.readable import NOT_MEASURED, files_of, guarded, tables
-from logblur.protect.addresses import parse_addresses
+from logblur.privacy.raw import addresses_of
+from logblur.privacy.readable import NOT_MEASURED, files_of, guarded, kind_of, tables
 from logblur.sources.find import Log
 from logblur.sources.open import open_log
 
@@ -31,8 +32,11 @@ _WORDS: Final = 4
 _HEAD: Final = 64 << 20  # bytes of a log's beginning
 _DAY: Final = re.compile(r"(?:\d{4}-\d\d-\d\d|\d{1,2}/[A-Z][a-z]{2}/\d{4})")
 _HEX: Final = re.compile(r"[0-9a-fA-F]{6,128}")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,20}")
+_TAGGED: Final = re.compile(r"(?:[A-Za-z0-9_-]{1,16}[:$_=])?([0-9A-Za-z]+)")  # what stands behind the name of a hash
 _BASE64: Final = re.compile(r"[0-9A-Za-z+/_-]{8,88}={0,2}")
-_MASKED: Final = 8  # bits at the end that are zero
+_MASKED: Final = 8  # bits at the end of IPv4 that are zero
+_BITS: Final = {4: 32, 6: 128}
 
 
 @dataclass(slots=True)
@@ -64,7 +68,7 @@ def identifiers(path: Path) -> list[Identifier]:
         # partitions of one table are one column
         table_place = re.sub(r"/?(?:date|week)=[^/]*/?", "/*/", place)
         folder = next((part[5:] for part in file.parts if part.startswith(("date=", "week="))), "")
-        for table in guarded(tables(file, but=NOT_MEASURED)) if _is_table(file) else _lines(file):
+        for table in guarded(tables(file, but=NOT_MEASURED)) if kind_of(file) else _lines(file):
             days = _days(table)
             for name in table.column_names:
                 kind = table.schema.field(name).type
@@ -76,10 +80,6 @@ def identifiers(path: Path) -> list[Identifier]:
                 column = found.setdefault(f"{table_place}, {name}", Identifier(table_place, name))
                 _add(column, table[name], days, folder)
     return list(found.values())
-
-
-def _is_table(file: Path) -> bool:
-    return bool({".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson"} & set(file.suffixes))
 
 
 def _lines(file: Path) -> Iterator[pa.Table]:
@@ -150,27 +150,36 @@ class Digests:
 
 
 def digests(column: Identifier) -> Digests | None:
-    """Return a column's values as digests, where they look like some."""
+    """Return a column's values as digests, where most of them look like some: of one length, or numbers."""
     values = column.values - {"", "-", "(none)", "(other)"}
-    if len(values) < 2:
-        return None
-    lengths = {len(value) for value in values}
-    if len(lengths) == 1 and all(_HEX.fullmatch(value) for value in values) and not all(v.isdigit() for v in values):
-        length = lengths.pop()
-        return _digests([bytes.fromhex(v[: length // 2 * 2][:16]) for v in values], length * 4, f"{length} hex digits")
-    if all(value.isdigit() and len(value) <= 20 for value in values):
-        numbers = [int(value) for value in values]
-        if max(numbers) < 1 << 31 or max(numbers) >= 1 << 64:
+    written = [tagged[1] for value in values if (tagged := _TAGGED.fullmatch(value))]
+    least = max(2, len(values) / 2)
+
+    def of_one_length(texts: list[str]) -> list[str]:
+        lengths = Counter(map(len, texts))
+        length = max(lengths, key=lambda n: lengths[n], default=0)
+        return [text for text in texts if len(text) == length]
+
+    found = of_one_length([text for text in written if _HEX.fullmatch(text)])
+    if len(found) >= least and not all(text.isdigit() for text in found):
+        length = len(found[0])
+        return _digests([bytes.fromhex(v[: length // 2 * 2][:16]) for v in found], length * 4, f"{length} hex digits")
+    numbers = [int(value) for value in values if _NUMBER.fullmatch(value)]
+    if len(numbers) >= least:
+        low, high = min(numbers), max(numbers)
+        size = 4 if high < 1 << 32 and low >= -(1 << 31) else 8
+        if (low >= 0 and high < 1 << 31) or high >= 1 << 64 or low < -(1 << 63):
             return None
-        size = 4 if max(numbers) < 1 << 32 else 8
-        return _digests([number.to_bytes(size, "big") for number in numbers], size * 8, f"numbers of {size * 8} bits")
-    mixed = sum(value != value.lower() and value != value.upper() for value in values)
-    if len(lengths) == 1 and mixed > len(values) / 2 and all(_BASE64.fullmatch(value) for value in values):
+        packed = [(number % (1 << 8 * size)).to_bytes(size, "big") for number in numbers]
+        return _digests(packed, size * 8, f"numbers of {size * 8} bits")
+    found = of_one_length([value for value in values if _BASE64.fullmatch(value)])
+    mixed = sum(value != value.lower() and value != value.upper() for value in found)
+    if len(found) >= least and mixed > len(found) / 2:
         try:
-            plain = [base64.b64decode(v.replace("-", "+").replace("_", "/").rstrip("=") + "===") for v in values]
+            plain = [base64.b64decode(v.replace("-", "+").replace("_", "/").rstrip("=") + "===") for v in found]
         except binascii.Error:
             return None
-        return _digests(plain, len(plain[0]) * 8, f"{lengths.pop()} characters of base64")
+        return _digests(plain, len(plain[0]) * 8, f"{len(found[0])} characters of base64")
     return None
 
 
@@ -183,31 +192,45 @@ def _digests(values: list[bytes], bits: int, text: str) -> Digests:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Masks:
-    """Values that are IPv4 addresses.
+    """Values that are addresses of one family.
 
     Attributes:
-        values: uint32 as int64, distinct.
-        masked: By value, whether its last eight bits are zero.
-        prefix: The bits that the masked ones keep; 32 where none is masked.
+        family: 4 or 6.
+        values: The 32 bits of IPv4, the first 64 of IPv6; uint64, distinct.
+        masked: By value, whether its last eight bits, of IPv6 its last 64, are zero.
+        prefix: The bits that the masked ones keep; all of them where few are masked.
     """
 
-    values: npt.NDArray[np.int64]
+    family: int
+    values: npt.NDArray[np.uint64]
     masked: npt.NDArray[np.bool_]
     prefix: int
 
+    @property
+    def whole(self) -> bool:
+        """Whether addresses stand as they are."""
+        return self.prefix == _BITS[self.family]
 
-def masks(column: Identifier) -> Masks | None:
-    """Return a column's values as addresses, where most of them are some; None elsewhere."""
-    texts = sorted(column.values)
-    found = parse_addresses(pa.array(texts, pa.large_string()))
-    if np.count_nonzero(found.family) < max(2, 0.5 * len(texts)):
-        return None
-    values = (found.low[found.family == 4] & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    if not len(values):
-        return None
-    masked = values & ((1 << _MASKED) - 1) == 0
+
+def masks(column: Identifier) -> list[Masks]:
+    """Return a column's values as addresses, however spelled, by family, where most of them are some."""
+    found = addresses_of(pa.array(sorted(column.values), pa.large_string()))
+    if np.count_nonzero(found.family) < max(2, 0.5 * len(found.family)):
+        return []
+    four, six = found.family == 4, found.family == 6
+    v4 = found.low[four] & np.uint64(0xFFFFFFFF)
+    families = []
+    if len(v4):
+        families.append(_masks(4, v4, v4 & np.uint64((1 << _MASKED) - 1) == 0))
+    if six.any():
+        families.append(_masks(6, found.high[six], found.low[six] == 0))
+    return families
+
+
+def _masks(family: int, values: npt.NDArray[np.uint64], masked: npt.NDArray[np.bool_]) -> Masks:
     if np.count_nonzero(masked) < 0.5 * len(values):
-        return Masks(values, np.zeros(len(values), np.bool_), 32)
+        return Masks(family, values, np.zeros(len(values), np.bool_), _BITS[family])
     union = int(np.bitwise_or.reduce(values[masked]))
-    zeros = (union & -union).bit_length() - 1 if union else 32
-    return Masks(values, masked, 32 - zeros)
+    bits = min(64, _BITS[family])
+    zeros = (union & -union).bit_length() - 1 if union else bits
+    return Masks(family, values, masked, bits - zeros)

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from logblur.jit import Ints
 from logblur.privacy import form_kernels, search_kernels
 from logblur.privacy.haystack import KIND, Haystack, Spans, joined, power_of_two
-from logblur.privacy.raw import RawBatch
+from logblur.privacy.raw import RawBatch, addresses_of
 from logblur.protect import printing_kernels
-from logblur.protect.addresses import Addresses, joined_texts, parse_addresses, spelled_addresses
+from logblur.protect.addresses import Addresses, joined_texts
 
 _EMAIL: Final = re.compile(r"[^\s@/:;,<>()\[\]\"'=&?%]+@[\w-]+(?:\.[\w-]+)+")
 _ADDRESS: Final = re.compile(r"[0-9A-Fa-f:.]{7,}")
@@ -53,13 +53,7 @@ class Values:
     def addresses(self) -> Addresses:
         """Return the address that each value is; family 0 for values of other kinds."""
         texts = pa.array([v if kind == "address" else None for v, kind in self.kinds.items()], pa.large_string())
-        found, spelled = parse_addresses(texts), spelled_addresses(texts)[0]
-        plain = found.family != 0
-        return Addresses(
-            np.where(plain, found.high, spelled.high),
-            np.where(plain, found.low, spelled.low),
-            np.where(plain, found.family, spelled.family),
-        )
+        return addresses_of(texts)
 
 
 class Clients:

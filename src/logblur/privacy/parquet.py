@@ -32,6 +32,7 @@ def pieces(data: Any, file: Any) -> Iterator[tuple[str, bytes]]:
     Source:
         parquet-format, ``PageHeader`` in Thrift's compact protocol.
     """
+    data = memoryview(data).cast("B")  # a buffer of Arrow's has signed bytes
     meta = file.metadata
     for key, value in (meta.metadata or {}).items():
         yield f"metadata {key.decode('utf-8', 'backslashreplace')}", key + b"\n" + value
@@ -62,7 +63,9 @@ def _pages(data: Any, column: Any) -> Iterator[tuple[str, bytes]]:
             rest = pa.decompress(rest, size - levels, column.compression.lower(), asbytes=True)
         encoding = header[8].get(4) if 8 in header else header.get(5, {}).get(2)
         kind = {0: "data page", 2: "dictionary page", 3: "data page"}.get(header[1], "page")
-        yield "codes" if kind == "data page" and encoding in _CODES else kind, body[:levels] + rest
+        if levels:
+            yield "levels", body[:levels]
+        yield "codes" if kind == "data page" and encoding in _CODES else kind, rest
         if 5 in header:
             yield "page statistics", repr(header[5]).encode()
     if at != end:

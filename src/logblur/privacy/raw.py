@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from logblur.parse import Parser
 from logblur.parse.detect import SAMPLE_BYTES, choose
-from logblur.protect.addresses import parse_addresses
+from logblur.protect.addresses import Addresses, parse_addresses, spelled_addresses
 from logblur.sources.blocks import BlockReader, sample
 from logblur.sources.find import find_logs
 from logblur.sources.open import open_log
@@ -74,6 +74,17 @@ def parsed(logs: Sequence[str], wanted: str, fields: Collection[str] | None) -> 
                 block = reader.read()
             if parser.rows:
                 yield parser.take().batch
+
+
+def addresses_of(texts: pa.Array) -> Addresses:
+    """Return the address that each text (large_string) is, or that it spells as servers and proxies write one."""
+    found, (spelled, _) = parse_addresses(texts), spelled_addresses(texts)
+    plain = found.family != 0
+    return Addresses(
+        np.where(plain, found.high, spelled.high),
+        np.where(plain, found.low, spelled.low),
+        np.where(plain, found.family, spelled.family),
+    )
 
 
 def _batch(batch: pa.RecordBatch) -> RawBatch:

@@ -32,6 +32,13 @@ CHUNK: Final = 32 << 20
 NOT_MEASURED: Final = frozenset({*MEASURES, "hits", "count", "size", "bytes_sent", "bytes_received", "duration"})
 """Columns whose whole numbers are counts and sums: an address written as a number is not looked for in them."""
 
+_MAGIC: Final = {
+    b"PAR1": "parquet", b"PARE": "packed", b"ARROW1": "arrow", b"PK\x03\x04": "packed", b"7z\xbc\xaf": "packed",
+    b"Rar!": "packed", b"ORC": "packed", b"Obj\x01": "packed",
+}  # fmt: skip
+_NAMED: Final = {
+    ".parquet": "parquet", ".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "json", ".ndjson": "json"
+}  # fmt: skip
 _BLOCK: Final = 8 << 20
 _OVERLAP: Final = 1 << 10
 _LARGEST_DOCUMENT: Final = 256 << 20
@@ -46,10 +53,12 @@ class Piece:
     Attributes:
         place: Where it is: the file, and what of it.
         text: uint8; of a table's cells one a line.
+        hides: Whether the place holds what cannot be unpacked, so that nothing can be said of it.
     """
 
     place: str
     text: Bytes
+    hides: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,9 +96,10 @@ def read(path: Path, *, skip: Callable[[Path], bool] = lambda _: False) -> Itera
         yield _piece(f"name of {place}", place.encode("utf-8", "surrogateescape"))
         yield from _raw(file, place)
         shown = yield from _decoded(file, place)
+        verbatim = kind_of(file) in {"csv", "tsv"}
         for table in guarded(tables(file, but=NOT_MEASURED | shown)):
             for column in _columns(table, place):
-                if (cells := _cells(column)) is not None:
+                if (cells := _cells(column, verbatim=verbatim)) is not None:
                     yield Piece(f"{place}, column {column.name}", cells)
 
 
@@ -98,8 +108,8 @@ def tables(file: Path, *, but: frozenset[str] = frozenset()) -> Iterator[pa.Tabl
 
     Cells of CSV are text, whatever they hold.
     """
-    match _suffixes(file)[-1:]:
-        case [".parquet"]:
+    match kind_of(file):
+        case "parquet":
             import pyarrow.parquet as pq
 
             schema = pq.read_schema(file)
@@ -110,10 +120,10 @@ def tables(file: Path, *, but: frozenset[str] = frozenset()) -> Iterator[pa.Tabl
             with pq.ParquetFile(file, read_dictionary=texts) as opened:
                 for batch in opened.iter_batches(1 << 20, columns=wanted):
                     yield pa.Table.from_batches([batch])
-        case [".csv" | ".tsv" as suffix]:
+        case "csv" | "tsv" as kind:
             from pyarrow import csv
 
-            options = csv.ParseOptions(delimiter="\t" if suffix == ".tsv" else ",")
+            options = csv.ParseOptions(delimiter="\t" if kind == "tsv" else ",")
             reading = csv.ReadOptions(block_size=_BLOCK)
             with csv.open_csv(file, parse_options=options) as stream:
                 names = stream.schema.names
@@ -124,12 +134,30 @@ def tables(file: Path, *, but: frozenset[str] = frozenset()) -> Iterator[pa.Tabl
             with csv.open_csv(file, reading, parse_options=options, convert_options=texts) as stream:
                 for batch in stream:
                     yield pa.Table.from_batches([batch])
-        case [".json" | ".jsonl" | ".ndjson"] if file.stat().st_size <= _LARGEST_DOCUMENT:
+        case "arrow":
+            with pa.memory_map(str(file)) as mapped, pa.ipc.open_file(mapped) as opened:
+                for number in range(opened.num_record_batches):
+                    yield pa.Table.from_batches([opened.get_batch(number)])
+        case "json" if file.stat().st_size <= _LARGEST_DOCUMENT:
             yield from _json(file)
 
 
-def _suffixes(file: Path) -> list[str]:
-    return [suffix for suffix in file.suffixes if suffix not in {".gz", ".zst", ".bz2", ".xz"}]
+def kind_of(file: Path) -> str:
+    """Return what a file is, by how it begins, then by its name: parquet, arrow, json, csv, tsv, packed, or nothing.
+
+    ``packed`` are archives, whose files are not unpacked.
+    """
+    try:
+        with open_log(Log(file)) as content:
+            head = content.stream(0).read(64)
+    except InputError:
+        return ""
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            return kind
+    suffixes = [suffix for suffix in file.suffixes if suffix not in {".gz", ".zst", ".bz2", ".xz"}]
+    named = _NAMED.get(suffixes[-1].lower(), "") if suffixes else ""
+    return named or ("json" if head.lstrip()[:1] in {b"{", b"["} else "")
 
 
 def _json(file: Path) -> Iterator[pa.Table]:
@@ -198,9 +226,16 @@ def _raw(file: Path, place: str) -> Iterator[Piece]:
             yield _piece(place, rest)
 
 
+def _hidden(place: str) -> Piece:
+    return Piece(place, np.empty(0, np.uint8), hides=True)
+
+
 def _decoded(file: Path, place: str) -> Generator[Piece, None, frozenset[str]]:
     """Yield what a Parquet file unpacks to; return the columns of text whose every value stood on a line of its own."""
-    if file.suffix != ".parquet":
+    kind = kind_of(file)
+    if kind == "packed":
+        yield _hidden(place)
+    if kind != "parquet":
         return frozenset()
     import pyarrow.parquet as pq
 
@@ -209,14 +244,15 @@ def _decoded(file: Path, place: str) -> Generator[Piece, None, frozenset[str]]:
         data = mapped.read_buffer()
         try:
             opened = pq.ParquetFile(pa.BufferReader(data))
-            for name, piece in pieces(memoryview(data), opened):
-                kind, _, column = name.partition(" of ")
-                values = _separated(piece) if kind.endswith("page") else None
+            for name, piece in pieces(data, opened):
+                part, _, column = name.partition(" of ")
+                values = _separated(piece) if part.endswith("page") else None
                 yield _piece(f"{place}, {name}", piece if values is None else values)
-                if kind != "codes" and not kind.endswith("statistics"):
+                if part not in {"codes", "levels"} and not part.endswith("statistics"):
                     (other if values is None else shown).add(column)
             texts = {f.name for f in opened.schema_arrow if pa.types.is_string(f.type) or pa.types.is_binary(f.type)}
         except _BROKEN:
+            yield _hidden(place)
             return frozenset()
     return frozenset(shown & texts - other)
 
@@ -252,16 +288,16 @@ def _flat(values: pa.Array) -> pa.Array:
     return pa.array(map(str, values.to_pylist()), pa.string()) if pa.types.is_nested(values.type) else values
 
 
-def _cells(column: Column) -> Bytes | None:
+def _cells(column: Column, *, verbatim: bool) -> Bytes | None:
     """Return the cells as lines of text: those of a dictionary whether a row uses them or not.
 
-    Of CSV, whose text is searched as it stands, those alone that it does not show as lines of their own or as they are.
+    Where the file's text shows them verbatim, those alone that need a line of their own, or are quoted in it.
     """
     values = column.values.dictionary if pa.types.is_dictionary(column.values.type) else column.values
     if column.name in NOT_MEASURED:  # as text its bytes are searched all the same
         return None
     if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
         return np.frombuffer(b"\n".join(value for value in values.to_pylist() if value is not None), np.uint8)
-    if _suffixes(Path(column.place))[-1:] in ([".csv"], [".tsv"]):
+    if verbatim:
         values = values.filter(pc.or_(pc.ascii_is_decimal(values), pc.match_substring(values, '"')))
     return joined(values.cast(pa.large_string()).drop_null())

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from logblur.policy.lint import FINEST_IPV4, FINEST_IPV6
 from logblur.privacy import hash_kernels as kernels
 from logblur.privacy.identifiers import Digests, Identifier, digests, masks
 from logblur.privacy.report import Result, Verdict, verdict_of
@@ -45,7 +46,7 @@ _MASKS: Final = {16: " (as Matomo does)", 20: " (as Anonip does)", 24: " (as GoA
 _PRIVATE: Final = ((0x0A000000, 1 << 24), (0xAC100000, 1 << 20), (0xC0A80000, 1 << 16), (0x64400000, 1 << 22))
 _STEP: Final = 1 << 20
 _SHORTEST: Final = 24  # bits: of fewer nothing can be said
-_FINEST: Final = 24
+_FINEST: Final = {4: FINEST_IPV4, 6: FINEST_IPV6}
 _SURE: Final = 5.0  # standard deviations above chance
 
 
@@ -185,8 +186,7 @@ def constant_keys(columns: Sequence[Identifier]) -> Result:
     bad, tried = [], 0
     for column in columns:
         days = {day: values for day, values in column.days.items() if day and values}
-        address = masks(column)
-        whole = address is not None and address.prefix == 32
+        whole = any(address.whole for address in masks(column))
         if len(days) < 2 or (digests(column) is None and not whole and not _random(column)):
             continue
         tried += 1
@@ -211,33 +211,35 @@ def _random(column: Identifier) -> bool:
 
 
 def masked_addresses(columns: Sequence[Identifier], raw: Collection[str], *, enough: int) -> Result:
-    """Fail where addresses stand whole, finer than /24, or masked to networks in which the raw log has few clients."""
+    """Fail where addresses stand whole, masked finer than /24 and /48, or to networks of few clients of the raw log."""
     found = parse_addresses(pa.array(sorted(raw), pa.large_string()))
-    clients = np.unique(found.low[found.family == 4] & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    clients = np.unique(found.low[found.family == 4] & np.uint64(0xFFFFFFFF))
     bad, said = [], []
     for column in columns:
-        address = masks(column)
-        if address is None:
-            continue
-        where = f"{column.place}, {column.name}"
-        whole = int(np.count_nonzero(~address.masked))
-        if address.prefix == 32:
-            bad.append(f"{where}: {whole:,} whole addresses")
-            continue
-        said.append(f"{where}: masked to /{address.prefix}{_MASKS.get(address.prefix, '')}")
-        if whole:
-            bad.append(f"{where}: {whole:,} addresses pass unmasked among {len(address.values) - whole:,} masked ones")
-        if address.prefix > _FINEST:
-            bad.append(f"{where}: masked to /{address.prefix}, finer than /{_FINEST}")
-        if len(clients):
-            shift = 32 - address.prefix
-            networks, counts = np.unique(clients >> shift, return_counts=True)
-            few = np.isin(address.values[address.masked] >> shift, networks[counts < enough])
-            if few.any():
+        for address in masks(column):
+            where = f"{column.place}, {column.name}"
+            kind = "addresses" if address.family == 4 else "IPv6 addresses"
+            passed = int(np.count_nonzero(~address.masked))
+            if address.whole:
+                bad.append(f"{where}: {passed:,} whole {kind}")
+                continue
+            tool = _MASKS.get(address.prefix, "") if address.family == 4 else ""
+            said.append(f"{where}: {kind} masked to /{address.prefix}{tool}")
+            if passed:
                 bad.append(
-                    f"{where}: {np.count_nonzero(few):,} of {len(few):,} masked addresses stand for fewer than {enough}"
-                    " clients of the raw log"
+                    f"{where}: {passed:,} {kind} pass unmasked among {len(address.values) - passed:,} masked ones"
                 )
+            if address.prefix > _FINEST[address.family]:
+                bad.append(f"{where}: {kind} masked to /{address.prefix}, finer than /{_FINEST[address.family]}")
+            if len(clients) and address.family == 4:
+                shift = np.uint64(32 - address.prefix)
+                networks, counts = np.unique(clients >> shift, return_counts=True)
+                few = np.isin(address.values[address.masked] >> shift, networks[counts < enough])
+                if few.any():
+                    bad.append(
+                        f"{where}: {np.count_nonzero(few):,} of {len(few):,} masked addresses stand for fewer than "
+                        f"{enough} clients of the raw log"
+                    )
     if not said and not bad:
         return Result("masked addresses", Verdict.PASSED, "no column of addresses")
     return verdict_of("masked addresses", bad, "; ".join(said) or "no column is masked", {"columns": len(said)})

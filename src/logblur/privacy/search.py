@@ -90,7 +90,7 @@ def _vocabulary() -> bytes:
 
 
 def search(name: str, place: Path, hunt: Hunt, *, skip: Callable[[Path], bool] = lambda _: False) -> Result:
-    """Search a file or a folder; fail where a value is found that belongs to few.
+    """Search a file or a folder; fail where a value is found that belongs to few, or where what is packed may hide one.
 
     Privacy:
         The result says where, of which kind, in which form and how many; never what.
@@ -99,9 +99,11 @@ def search(name: str, place: Path, hunt: Hunt, *, skip: Callable[[Path], bool] =
     where: Counter[tuple[str, str, str]] = Counter()
     listed: Counter[tuple[str, str]] = Counter()
     lost: set[int] = set()
+    hidden: list[str] = []
     values = len(hunt.kinds)
     for piece, found in _found(read(place, skip=skip), hunt.needles.haystack):
         total += len(piece.text)
+        hidden += [f"{piece.place}: cannot be unpacked, so it may hold anything"] if piece.hides else []
         for needle in np.unique(found).tolist():
             form, value = hunt.needles.forms[needle // values], needle % values
             if hunt.common[value]:
@@ -110,8 +112,15 @@ def search(name: str, place: Path, hunt: Hunt, *, skip: Callable[[Path], bool] =
                 where[piece.place, hunt.kinds[value], form] += 1
                 lost.add(value)
     searched = f"{total / 1e6:,.1f} MB searched for {len(hunt.needles):,} forms of {values:,} values"
-    figures = {"bytes": total, "needles": len(hunt.needles), "values": values, "found": len(lost)}
-    details = [f"{p}: {n:,} of kind {kind}, {form}" for (p, kind, form), n in where.most_common(SHOWN)]
+    figures = {
+        "bytes": total,
+        "needles": len(hunt.needles),
+        "values": values,
+        "found": len(lost),
+        "hidden": len(hidden),
+    }
+    details = [*hidden[:SHOWN], *([f"and {len(hidden) - SHOWN:,} more files"] if len(hidden) > SHOWN else [])]
+    details += [f"{p}: {n:,} of kind {kind}, {form}" for (p, kind, form), n in where.most_common(SHOWN)]
     if len(where) > SHOWN:
         details.append(f"and {len(where) - SHOWN:,} more places")
     details += [
@@ -119,7 +128,8 @@ def search(name: str, place: Path, hunt: Hunt, *, skip: Callable[[Path], bool] =
     ]
     if lost:
         return Result(name, Verdict.FAILED, f"{len(lost):,} values found; {searched}", tuple(details), figures)
-    return Result(name, Verdict.PASSED, f"nothing found; {searched}", tuple(details), figures)
+    verdict = Verdict.FAILED if hidden else Verdict.PASSED
+    return Result(name, verdict, f"nothing found; {searched}", tuple(details), figures)
 
 
 def _found(pieces: Iterable[Piece], haystack: Haystack) -> Iterator[tuple[Piece, Codes]]:

@@ -19,6 +19,7 @@ from logblur.periods import Period
 from logblur.privacy.report import Result, verdict_of
 
 _LEDGER: Final = "ledger.sqlite"
+_KNOWN: Final = ("lock", "*.key", "keys", "keys/*.key", "partials", f"partials/*{SUFFIX}", f"{_LEDGER}*")
 _HEADER: Final = 100  # bytes of an SQLite file before the first page's own header
 
 
@@ -32,7 +33,7 @@ def state_check(folder: Path, *, now: datetime | None = None) -> Result:
     Source:
         SQLite's file format: the free list begins at byte 32 of the header; a trunk page names its leaf pages.
     """
-    bad = [*_open_to_others(folder), *_temporary(folder)]
+    bad = [*_open_to_others(folder), *_strays(folder)]
     ledger = folder / _LEDGER
     if ledger.exists():
         bad += [*_past_their_day(folder, ledger, now or datetime.now(UTC)), *_remains(ledger)]
@@ -55,9 +56,14 @@ def _open_to_others(folder: Path) -> Iterator[str]:
             yield f"{name} belongs to another user than the folder"
 
 
-def _temporary(folder: Path) -> Iterator[str]:
-    for path in sorted(folder.rglob(f"*{durable.TEMPORARY}")):
-        yield f"{path.relative_to(folder)} was left by a run that was killed; the next run removes it"
+def _strays(folder: Path) -> Iterator[str]:
+    """Yield what is none of the state's: what a killed run left, copies, notes, whatever else holds what it should."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.name.endswith(durable.TEMPORARY):
+            yield f"{name} was left by a run that was killed; the next run removes it"
+        elif not any(name.match(known) and len(name.parts) == known.count("/") + 1 for known in _KNOWN):
+            yield f"{name.parent / name.name[:10]}…: no file of the state; it may hold what should be gone"
 
 
 def _past_their_day(folder: Path, ledger: Path, now: datetime) -> Iterator[str]:

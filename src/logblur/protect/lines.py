@@ -39,6 +39,15 @@ UNUSUAL_METHOD: Final = "UNUSUAL"
 ADDRESS_METHODS: Final = frozenset({"drop", "keep", "truncate", "pseudonym", *ENCRYPTED})
 
 
+_UNPRINTED: Final = {
+    "": "a line without a time is no line of its format: choose day, or finer",
+    "country": "in the place of an address a country would be read as the name of a host: choose truncate",
+    "asn": "in the place of an address a network's owner would be read as the name of a host: choose truncate",
+    "terms": "a line has no field for what was searched for, and a referrer is a URL: choose domain",
+}
+"""Why a line cannot say what a table can, by method."""
+
+
 class Speakers:
     """What each column of a line becomes under a Plan.
 
@@ -94,9 +103,7 @@ class Speakers:
             "user_agent": {"drop", "family"},
         }.get(name, {"drop", "keep", "pseudonym"})
         if method not in known:
-            what = (
-                "cannot be left out of a line: choose day, or finer" if name == "time" else f"cannot print {method!r}"
-            )
+            what = _UNPRINTED.get(method if name != "time" else "", f"cannot print {method!r}")
             raise PolicyError(f"{what} (logblur filter)", path=f"{self._path}.{name}")
 
     def of(self, name: str) -> Said | str | None:
