@@ -235,7 +235,7 @@ def find_field(
             close += first_bit(hits)
             if hits:
                 break
-        text = word(buffer, close - guarded)
+        text = word(buffer, min(close, end) - guarded)  # a look that finds nothing ends behind the padding
         plain = close < end and text & mask == head and text & U(0xFF) != odd
         if plain and not (doubled and buffer[start] == QUOTE):
             ends[row], behind[row] = close, close + length
