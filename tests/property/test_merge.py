@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from logblur.aggregate import aggregate, merge, merge_in_ranges, release
 from logblur.policy.plan import Plan, TablePlan
 from logblur.schema import Partial, Protected
-from tests.plans import plan_of
+from tests.plans import plan_of, protected_of
 
 MEASURES = ("requests", "visitors", "bytes")
 TABLES = (
@@ -52,7 +52,7 @@ def protected(rows: Sequence[Row], shuffled: Sequence[str] = ()) -> Protected:
         codes = pa.array([values.index(value) for value in columns[name].to_pylist()], pa.int32())
         columns[name] = pa.DictionaryArray.from_arrays(codes, pa.array(values, pa.string()))
     columns["agent"] = pa.array(["human" if row[1] else "bot" for row in rows], pa.string()).dictionary_encode()
-    return Protected(pa.RecordBatch.from_pydict(columns))
+    return protected_of(pa.RecordBatch.from_pydict(columns))
 
 
 def one(rows: Sequence[Row], shuffled: Sequence[str] = (), plan: Plan = PLAN) -> Partial:

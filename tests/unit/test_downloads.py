@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.plans import protected_of
 
 from logblur.aggregate.downloads import judged
 from logblur.aggregate.partials import aggregate, merge
@@ -18,7 +19,7 @@ from logblur.errors import PolicyError
 from logblur.policy.load import builtin_text, decode
 from logblur.policy.plan import TablePlan
 from logblur.policy.resolve import resolve
-from logblur.schema import Partial, Protected, Universe
+from logblur.schema import Partial, Universe
 
 TABLE = TablePlan("downloads", "download", ("path", "complete"), ("requests", "downloads", "bytes"), 2, 1.0)
 
@@ -39,7 +40,7 @@ def partial(requests: Sequence[Request], table: TablePlan = TABLE) -> Partial:
         "complete": pa.array(["yes" if status == 200 else "part" for status in statuses]).dictionary_encode(),
     }
     plan = resolve(decode(builtin_text("audience").encode()))
-    made = aggregate(Protected(pa.RecordBatch.from_pydict(columns)), replace(plan, tables=(table,)))
+    made = aggregate(protected_of(pa.RecordBatch.from_pydict(columns)), replace(plan, tables=(table,)))
     return merge(made)
 
 

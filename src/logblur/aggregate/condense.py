@@ -18,10 +18,11 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from logblur.aggregate.kernels import Counts, gather
+from logblur.aggregate.kernels import Counts
 from logblur.aggregate.nested import by_agent
 from logblur.aggregate.partials import lists, merge, people_of, union, unite
 from logblur.aggregate.thresholds import People, Rollup, others
+from logblur.jit.codes import gather
 from logblur.policy.plan import TablePlan, of_files
 from logblur.schema import Partial
 

@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.aggregate.downloads import judged
-from logblur.aggregate.kernels import Lists, absorb, collect, count_distinct, intern, survey, total, transpose
+from logblur.aggregate.kernels import Lists, absorb, collect, count_distinct, survey, total, transpose
 from logblur.aggregate.nested import by_agent, withheld
-from logblur.aggregate.partials import SEEDS, lists
+from logblur.aggregate.partials import lists
 from logblur.jit import Codes, Ints
+from logblur.jit.codes import SEEDS, intern
 from logblur.policy.plan import TablePlan, of_files
 from logblur.schema import NOBODY, OTHER, Partial, key_type
 
