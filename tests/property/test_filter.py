@@ -54,7 +54,7 @@ remote_addr = { method = "truncate", ipv4_prefix = 24, ipv6_prefix = 48 }
 def engines(form, plan):
     """Both engines for a format, with the same keys."""
     keys = Keyring(SECRETS)
-    said = speakers(form.columns, plan, Memory(), Templates())
+    said = speakers(form.columns, plan, Memory(), Templates(), SECRETS)
     return (engine(form, plan, said, keys, latest_us=LATEST) for engine in (Fast, Slow))
 
 
@@ -91,7 +91,7 @@ def printable(policy, form, query, without=()):
     while True:
         plan = replace(plan, methods=methods)
         try:
-            speakers(form.columns, plan, Memory(), Templates())
+            speakers(form.columns, plan, Memory(), Templates(), SECRETS)
         except PolicyError as error:
             name = error.path.rpartition(".")[2]
             methods[name] = "hour" if name == "time" else "drop"
@@ -292,7 +292,7 @@ def test_every_named_format_prints_under_every_built_in_policy():
     for name in NAMED:
         for policy in ("audience", "strict", "records"):
             form = resolve_format(name)
-            speakers(form.columns, resolve(load_policy(policy)), Memory(), Templates())
+            speakers(form.columns, resolve(load_policy(policy)), Memory(), Templates(), SECRETS)
 
 
 JSON = [name for name in sorted(NAMED) if resolve_format(name).keys]

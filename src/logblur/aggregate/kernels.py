@@ -285,29 +285,22 @@ def survey(lists: Lists, client: Codes) -> tuple[Ints, Ints, Ints]:
 
 
 @kernel
-def absorb(
-    lists: Lists, groups: Ints, ends: Ints, client: Codes, k: int, share_of_requests: float, share_of_bytes: float
-) -> int:
-    """Return how many unions of groups, the first ones, have k clients together and none with too large a share.
+def absorb(lists: Lists, groups: Ints, ends: Ints, client: Codes) -> tuple[Ints, Ints, Ints]:
+    """Return of unions of groups their distinct clients, and the most requests and the most bytes that one client has.
 
-    Union number n is ``groups[ends[n - 1]:ends[n]]``. What is returned is at least 1, and one more than there are
-    where all together do not do.
+    Union number n is all groups up to ``groups[ends[n]]``: each holds the one before.
     """
-    clients = np.int64(0)
+    clients, most, largest = np.zeros(len(ends), np.int64), np.zeros(len(ends), np.int64), np.zeros(len(ends), np.int64)
     requests, sizes = np.zeros(len(client) + 1, np.int64), np.zeros(len(client) + 1, np.int64)
-    all_requests, all_sizes, most, largest = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    begin = np.int64(0)
+    distinct, of_requests, of_sizes, begin = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     for number in range(len(ends)):
         for place in range(begin, ends[number]):
             for at in range(lists.offsets[groups[place]], lists.offsets[groups[place] + 1]):
                 one = client[lists.members[at]]
-                clients += requests[one] == 0
+                distinct += requests[one] == 0
                 requests[one] += np.int64(lists.requests[at])
                 sizes[one] += lists.bytes[at]
-                all_requests += np.int64(lists.requests[at])
-                all_sizes += lists.bytes[at]
-                most, largest = max(most, requests[one]), max(largest, sizes[one])
+                of_requests, of_sizes = max(of_requests, requests[one]), max(of_sizes, sizes[one])
         begin = ends[number]
-        if clients >= k and most <= share_of_requests * all_requests and largest <= share_of_bytes * all_sizes:
-            return number + 1
-    return len(ends) + 1
+        clients[number], most[number], largest[number] = distinct, of_requests, of_sizes
+    return clients, most, largest

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ from logblur.jit.codes import SEEDS, gather, intern
 from logblur.policy.plan import Plan, TablePlan
 from logblur.schema import PERSON, UNIVERSES, Partial, Protected, Universe, key_type
 
+_SUMS: Final = ("requests", "bytes")
 _EPOCH = date(1970, 1, 1)
 _HOURS = pa.array([*range(24), None], pa.int8())  # sorted: what is rolled up comes last
 
@@ -275,6 +276,29 @@ def union(a: pa.Table, b: pa.Table, map_a: Counts, map_b: Counts) -> pa.Table:
         sums[-1][keys[a.num_rows :]] += b.column(name).to_numpy()
     found = merge_lists(lists(a), map_a, from_a, lists(b), map_b, from_b)
     return _table(by, example, (sums[0][present], sums[1][present]), found)
+
+
+def numbered(tables: Sequence[pa.Table]) -> tuple[pa.Table, list[Codes]]:
+    """Return the distinct groups of tables of a partial, without their people, and the number of each group of each.
+
+    Groups are sorted by their keys; requests and bytes add up.
+    """
+    joined = pa.concat_tables(tables)
+    rows = np.arange(joined.num_rows, dtype=np.int32)
+    by = {name: _Column.of(name, joined.column(name), rows) for name in joined.column_names if name not in _SUMS}
+    keys, count = _keys(list(by.values()), joined.num_rows)
+    occurs = np.zeros(count, np.bool_)
+    occurs[keys] = True
+    ids = (np.cumsum(occurs, dtype=np.int32) - np.int32(1))[keys]
+    example = np.empty(int(np.count_nonzero(occurs)), np.int32)
+    example[ids] = rows
+    groups = {name: column.values.take(pa.array(example)).cast(key_type(name)) for name, column in by.items()}
+    for name in _SUMS:
+        sums = np.zeros(len(example), np.int64)
+        np.add.at(sums, ids, joined.column(name).to_numpy())
+        groups[name] = pa.array(sums)
+    ends = np.cumsum([table.num_rows for table in tables])
+    return pa.table(groups), np.split(ids, ends[:-1])
 
 
 def _keys(by: Sequence[_Column], count: int) -> tuple[Codes, int]:

@@ -69,7 +69,7 @@ class Filter:
 
     def __init__(self, form: Format, plan: Plan, keys: Keyring, *, rejects: Rejects, latest_us: int) -> None:
         self.form, self._plan, self._keys, self._rejects, self._latest_us = form, plan, keys, rejects, latest_us
-        self._speakers = speakers(form.columns, plan, Memory(), Templates())
+        self._speakers = speakers(form.columns, plan, Memory(), Templates(), keys.secrets)
         self._slows: dict[Format, Slow] = {}
         self._ready: Engines | None = None
         self._directives = b""

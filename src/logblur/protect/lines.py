@@ -16,14 +16,15 @@ import pyarrow.compute as pc
 from logblur.errors import PolicyError
 from logblur.policy.plan import Plan
 from logblur.protect.addresses import ENCRYPTED, Addresses, addresses_of, column_of, pseudonym, truncated
-from logblur.protect.detect import without_addresses
 from logblur.protect.door import METHODS
 from logblur.protect.hosts import sites
+from logblur.protect.named import Secrets
 from logblur.protect.pages import written
 from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import field_mac
 from logblur.protect.queries import kept_parameters
 from logblur.protect.referrers import origins, pages
+from logblur.protect.within import swept_of_addresses
 from logblur.schema import NONE
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Speakers:
         plan: What becomes of each.
         memory: What is known of user agents and hosts.
         templates: Those made before.
+        secrets: The operator's keys, by name.
         path: Where the policy says it, for errors.
 
     Raises:
@@ -66,9 +68,17 @@ class Speakers:
     """
 
     def __init__(
-        self, columns: Collection[str], plan: Plan, memory: Memory, templates: Templates, *, path: str = "fields"
+        self,
+        columns: Collection[str],
+        plan: Plan,
+        memory: Memory,
+        templates: Templates,
+        secrets: Secrets,
+        *,
+        path: str = "fields",
     ) -> None:
         self._plan, self._memory, self._templates, self._path = plan, memory, templates, path
+        self._secrets = secrets
         for name in sorted(set(columns) - {"referer_host"}):
             self._check(name)
 
@@ -117,9 +127,13 @@ class Speakers:
             case "status" | "bytes_sent" | "bytes_received" | "duration":
                 return "keep"
             case _ if method == "keep":
-                return _without_addresses
+                return self._kept
             case _:
                 raise ValueError("what belongs to rows is not said of texts")
+
+    def _kept(self, texts: pa.Array) -> pa.Array:
+        made = swept_of_addresses(texts, self._plan, self._secrets)
+        return pc.if_else(pc.equal(texts, ""), pa.scalar(None, made.type), made)
 
     def _paths(self, texts: pa.Array) -> pa.Array:
         return _or_null(written(self._templates.of(texts, self._plan.identifiers), self._plan.pages))
@@ -145,26 +159,22 @@ class Speakers:
         return pc.if_else(texts.is_valid(), made, pa.scalar(None, pa.string()))
 
 
-def speakers(columns: Collection[str], plan: Plan, memory: Memory, templates: Templates) -> tuple[Speakers, Speakers]:
+def speakers(
+    columns: Collection[str], plan: Plan, memory: Memory, templates: Templates, secrets: Secrets
+) -> tuple[Speakers, Speakers]:
     """Return what lines may say under a Plan, and what they may say of restricted requests.
 
     Raises:
         PolicyError: A method that cannot be printed in a line.
     """
-    always = Speakers(columns, plan, memory, templates)
+    always = Speakers(columns, plan, memory, templates, secrets)
     if plan.signals is None:
         return always, always
-    return always, Speakers(columns, plan.of_restricted(), memory, templates, path="signals.fields")
+    return always, Speakers(columns, plan.of_restricted(), memory, templates, secrets, path="signals.fields")
 
 
 def _methods(texts: pa.Array) -> pa.Array:
     return pa.array([t if t is None or t in METHODS else UNUSUAL_METHOD for t in texts.to_pylist()], pa.string())
-
-
-def _without_addresses(texts: pa.Array) -> pa.Array:
-    """Return texts that are kept: no address stays in them, in any spelling."""
-    made = without_addresses(texts)
-    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, made.type), made)
 
 
 def _or_null(texts: pa.Array) -> pa.Array:
