@@ -54,6 +54,7 @@ def test_memory_is_bounded_under_a_flood_of_paths(tmp_path: Path) -> None:
     assert int(done.stdout) < MOST
     published = oracle.published(tmp_path / "out")
     pages = next(rows for (table, _), rows in published.items() if table == "pages")
-    assert len(pages) == 31  # the pages, and what is rolled up
+    told = [row for row in pages if row["path"].startswith("/page/")]
+    assert (len(told), sum(row["requests"] for row in told)) == (30, LINES - PATHS)
     assert sum(row["requests"] for row in pages) == LINES
-    assert max(row["requests"] for row in pages) == PATHS
+    assert len(pages) < 40  # rolled up, or by what replaces numbers in a path
