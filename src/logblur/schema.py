@@ -270,7 +270,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parsed:
-    """Lines as typed columns. ``rows + rejects + directives`` is the number of lines.
+    """Lines as typed columns. ``rows + rejects + directives`` is the number of lines (of records: of objects).
 
     Attributes:
         batch: The columns asked for, types as `PARSED`; text columns are dictionary-encoded.

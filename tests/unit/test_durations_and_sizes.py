@@ -84,7 +84,7 @@ def test_what_is_no_duration_is_a_reject(text: str) -> None:
     st.lists(
         st.tuples(
             st.lists(st.sampled_from(PIECES), max_size=6).map("".join),
-            st.sampled_from(["1", "+5", "+", "+-1", "++1", ""]),
+            st.sampled_from(["1", "+5", "+", "+-1", "++1", "", "-1", "-12", "--"]),
         )
     )
 )
@@ -94,6 +94,6 @@ def test_any_text_is_read_alike(values: list[tuple[str, str]]) -> None:
     rows(*values)
 
 
-def test_a_size_may_have_a_plus() -> None:
-    """HAProxy marks what is still growing."""
-    assert rows(("1", "+2120")) == [(1_000_000, 2120)]
+def test_sizes_with_signs() -> None:
+    """HAProxy marks what is still growing with a plus; load balancers write -1 for nothing."""
+    assert rows(("1", "+2120"), ("1", "-1")) == [(1_000_000, 2120), (1_000_000, None)]

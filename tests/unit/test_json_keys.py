@@ -33,7 +33,8 @@ def told(line, count=10):
              "request_method": "GET", "request_referer": "", "request_user_agent": "x", "response_status": 200,
              "response_body_size": 5, "fastly_server": "cache-1"},
             {"time": "timestamp", "remote_addr": "client_ip", "host": "host", "method": "request_method", "url": "url",
-             "status": "response_status", "bytes_sent": "response_body_size", "user_agent": "request_user_agent"},
+             "status": "response_status", "bytes_sent": "response_body_size", "user_agent": "request_user_agent",
+             "referer": "request_referer"},
         ),
         (
             {"@timestamp": 1779012303123, "source": {"ip": "192.0.2.7:80"}, "url": {"original": "/a"},

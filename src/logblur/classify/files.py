@@ -46,11 +46,11 @@ _PLAIN: Final = Pages()
 _TYPE: Final = r"^\s*(?P<type>[a-z0-9.+-]+/[a-z0-9.+-]+)\s*(?:[;,]|$)"
 _ASSET_TYPES: Final = (
     r"^(?:image|font)/|^text/(?:css|javascript|ecmascript|vtt|x-component|event-stream)$"
-    r"|^application/(?:x-|vnd\.ms-)?(?:javascript|ecmascript|json|wasm|protobuf|font[a-z0-9-]*|mpegurl)$|\+json$"
+    r"|^application/(?:x-|vnd\.ms-)?(?:javascript|ecmascript|json|wasm|protobuf|font[a-z0-9-]*|mpegurl)$"
     r"|^application/(?:dash\+xml|vnd\.apple\.mpegurl|grpc.*|graphql.*)$"
 )
 _DOWNLOAD_TYPES: Final = r"^(?:application|audio|video|chemical|model)/|^text/(?:csv|calendar|(?:x-)?vcard|rtf)$"
-_READ_TYPES: Final = r"^application/(?:xml.*|.*\+xml|x-www-form-urlencoded|x-httpd-.*|problem.*)$"
+_READ_TYPES: Final = r"^application/(?:xml.*|.*\+xml|x-www-form-urlencoded|x-httpd-.*)$"
 """Read in place, as text is."""
 
 _NOTHING: Final = 0

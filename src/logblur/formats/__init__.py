@@ -18,7 +18,7 @@ class Kind(IntEnum):
     TEXT = 0
     TIME = 1  # by the field's layout; several add up: a date, a clock, a fraction, a zone
     STATUS = 2  # three digits; none for -, 0, 000, -1 and nothing
-    SIZE = 3  # digits; none for - and nothing
+    SIZE = 3  # digits, a plus before them or none; none for -, -1 and nothing
     DURATION = 4  # a decimal number of the field's layout (s, ms, us, ns); none for -, nothing and a negative one
     REQUEST = 5  # GET /path?query HTTP/1.1
     URL = 6  # /path?query, or with scheme and host

@@ -1,9 +1,9 @@
 """Mappings of JSON keys told by lines: operators name keys as they like, but most like the same names.
 
 A key is compared without case and punctuation, by itself or with the keys it lies in: ``remote_addr``, ``remoteAddr``
-and ``remote.addr`` are one. Its values must look like what the name says. Of two keys for one column the better known
-name counts, then the one that lies less deep. What less than half of the lines have is left alone: in some logs, the
-client chooses keys.
+and ``remote.addr`` are one. Its values must look like what the name says; one of text may say nothing in the lines that
+are looked at. Of two keys for one column one that says something counts, then the better known name, then the one that
+lies less deep. What less than half of the lines have is left alone: in some logs, the client chooses keys.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _NAMES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "duration": ("requesttime", re.compile(r"\d*\.\d+|[\d.]+(e[+-]?\d\d?)?(|s|ms|us|ns)|-?").fullmatch),
     "duration_ms": ("durationms requesttimems responsetimems elapsedms latencyms", re.compile(r"[\d.]+|-?").fullmatch),
     "referer": ("httpreferer referer referrer httpreferrer requestreferer httprequestreferrer requestreferrer", _any),
-    "user_agent": ("httpuseragent useragent agent requestuseragent useragentoriginal", _any),
+    "user_agent": ("httpuseragent useragent agent requestuseragent useragentoriginal ua", _any),
     "forwarded_for": ("httpxforwardedfor xforwardedfor forwardedfor", _any),
     "cookies": ("httpcookie cookie cookies", _any),
     "sent_http_content_type": (
@@ -105,10 +105,11 @@ def infer_keys(lines: Sequence[bytes]) -> Format | None:
         places = {
             path: min(order.get(_plain(path[-1]), len(order)), order.get(_plain("".join(path)), len(order)))
             for path, texts in values.items()
-            if 2 * len(texts) >= objects and _looks_right([text for text in texts if text], fits)
+            if 2 * len(texts) >= objects and (fits is _any or _looks_right([text for text in texts if text], fits))
         }
-        best = min(places, key=lambda path: (places[path], len(path), path), default=None)
-        if best is not None and places[best] < len(order):
+        known = [path for path, place in places.items() if place < len(order)]
+        if known:
+            best = min(known, key=lambda path: (not any(values[path]), places[path], len(path), path))
             mapping[column] = ".".join(key.replace(".", "\\.") for key in best)
     if "request" in mapping:
         for column in ("method", "url", "query", "protocol"):

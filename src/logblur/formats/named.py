@@ -266,11 +266,15 @@ def caddy_clf() -> Format:
 
 
 def envoy() -> Format:
-    """Envoy, "Access logging": the default format string; it logs no peer, only ``X-Forwarded-For``."""
-    return _built(
+    """Envoy, "Access logging": the default format string; it logs no peer, only ``X-Forwarded-For``.
+
+    Ambassador has a word before each line.
+    """
+    form = _built(
         "[", _TIME_ISO, '] "', _REQUEST, _STATUS, _SKIP, _RECEIVED, _SENT, _duration("ms"), _SKIP,
         Field("forwarded_for", Kind.TEXT, quoted=True), _AGENT, _QUOTED, Field("host", Kind.TEXT, quoted=True), _QUOTED,
     )  # fmt: skip
+    return replace(form, alternatives=(replace(form, literals=(b"ACCESS " + form.literals[0], *form.literals[1:])),))
 
 
 def istio() -> Format:
@@ -287,6 +291,24 @@ def tomcat() -> Format:
     return apache.compile_log_format('%h %l %u %t "%r" %s %b')
 
 
+def confluence() -> Format:
+    """Atlassian Confluence, "Enable User Access Logging": a pattern of Tomcat's, the forwarded address since 7.11."""
+    rest = "%{X-AUSERNAME}o %X %h %m %U%q %H %s %Dms %b %{Referer}i %{User-Agent}i"
+
+    def with_milliseconds(definition: str) -> Format:
+        form = apache.compile_log_format(definition)
+        fields = (replace(f, layout="ms") if f.kind is Kind.DURATION else f for f in form.fields)
+        return replace(form, fields=tuple(fields))
+
+    form = with_milliseconds(f"%t %{{X-Forwarded-For}}i {rest}")
+    return replace(form, alternatives=(with_milliseconds(f"%t {rest}"),))
+
+
+def apache_ssl_request() -> Format:
+    """Apache httpd 2.4, conf/extra/httpd-ssl.conf: ``ssl_request_log``; it logs no status, so no page is told."""
+    return apache.compile_log_format('%t %h %{SSL_PROTOCOL}x %{SSL_CIPHER}x "%r" %b')
+
+
 def fastly() -> Format:
     """Fastly, "Custom log formats": the default format."""
     return apache.compile_log_format('%h %l %u %t "%r" %>s %b')
@@ -301,7 +323,7 @@ NAMED: Final[Mapping[str, Callable[[], Format]]] = {
             nginx_default, nginx_main, ingress_nginx, nginx_proxy_manager, nginx_proxy_manager_standard, iis_w3c,
             iis_native, cloudfront, aws_alb, aws_elb, aws_nlb, s3, gcs, squid, haproxy_http, varnishncsa, lighttpd,
             traefik_clf, caddy_clf, envoy, istio,
-            tomcat, fastly,
+            tomcat, fastly, confluence, apache_ssl_request,
         )
     },
     **{name: partial(json.named, name) for name in json.NAMED},

@@ -138,7 +138,8 @@ def _covering(lines: Sequence[bytes], ranking: Sequence[Match]) -> Format | None
     first, *others = sorted(chosen, key=lambda form: (-len(form.fields), form.open_end))
     first = replace(first, name=chosen[0].name)
     if first.wrapping:  # its lines stand within others: none of those is of another format
-        return replace(first, alternatives=tuple(form for form in others if form.wrapping == first.wrapping))
+        others = [form for form in others if form.wrapping == first.wrapping]
+        return replace(first, alternatives=(*first.alternatives, *others))
     others = [form for form in others if not form.wrapping]
     for form in chosen:
         loose = replace(form, name=f"{form.name} ...", open_end=True)  # words behind the last quote

@@ -576,15 +576,16 @@ def statuses(buffer, starts, ends, rows, values, reasons):
 
 @lean_kernel
 def sizes(buffer, starts, ends, rows, values, reasons):
-    """Up to 13 digits, a plus before them or none; -1 for nothing and a lone ``-``."""
+    """Up to 13 digits, a plus before them or none; -1 for nothing, ``-`` and ``-1``."""
     for row in range(rows):
         at = np.int64(starts[row])
-        at += np.int64(ends[row] > at + 1 and buffer[at] == PLUS)
         n = np.int64(ends[row]) - at
         high = low = np.int64(0)
-        if n == 0 or (n == 1 and buffer[at] == DASH):
+        if n == 0 or (buffer[at] == DASH and (n == 1 or (n == 2 and buffer[at + 1] == 49))):
             values[row] = -1
             continue
+        if n > 1 and buffer[at] == PLUS:
+            at, n = at + 1, n - 1
         if 8 < n <= 13:
             high, low = number(buffer, at, n - 8), number(buffer, at + n - 8, 8)
         elif n <= 8:

@@ -237,8 +237,8 @@ def _number(field: Field, value: bytes) -> int | None:
             return int(value)
         raise RejectedError(Reason.BAD_STATUS)
     if field.kind is Kind.SIZE:
-        if re.fullmatch(rb"-?|\+?[0-9]{1,13}", value):
-            return int(value) if value[-1:].isdigit() else None
+        if re.fullmatch(rb"-1?|\+?[0-9]{1,13}|", value):
+            return int(value) if value[-1:].isdigit() and value != b"-1" else None
         raise RejectedError(Reason.BAD_BYTES)
     if value in {b"", b"-"}:
         return None
