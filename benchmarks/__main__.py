@@ -18,7 +18,16 @@ from typing import Any, Final
 
 from logblur.bench.measure import Measured, machine, measure
 
-from . import bench_addresses, bench_audit, bench_classify, bench_formats, bench_parse, bench_read, bench_run
+from . import (
+    bench_addresses,
+    bench_audit,
+    bench_classify,
+    bench_filter,
+    bench_formats,
+    bench_parse,
+    bench_read,
+    bench_run,
+)
 from .data import PROFILES
 from .figures import Figure, Figures, Scale
 
@@ -30,6 +39,7 @@ BENCHMARKS: Final[Mapping[str, Figures]] = {
     "addresses": bench_addresses.figures,
     "audit": bench_audit.figures,
     "run": bench_run.figures,
+    "filter": bench_filter.figures,
 }
 """By name; each gives its figures at a scale."""
 

@@ -36,7 +36,7 @@ def figures(scale: Scale) -> Sequence[Figure]:
 def against_rivals(scale: Scale) -> list[Figure]:
     """Return lines per second of `run` over those of each rival, in turn."""
     found = []
-    ours = _busy(scale, lambda lines: _logblur(scale, lines))
+    ours = busy(scale, lambda lines: _logblur(scale, lines))
     for name, bar in BARS.items():
         rival = rivals.rival(name)
         what = f"run against {rival.name}"
@@ -46,8 +46,8 @@ def against_rivals(scale: Scale) -> list[Figure]:
             found.append(Figure(what, 0.0, "x", detail=f"not measured: {reason}"))
             continue
         try:
-            theirs = _busy(scale, lambda lines, rival=rival: _rival(scale, rival, lines))
-            pairs = [(_logblur(scale, ours), _rival(scale, rival, theirs)) for _ in range(scale.rounds)]
+            theirs = busy(scale, lambda lines, rival=rival: by_rival(scale, rival, lines))
+            pairs = [(_logblur(scale, ours), by_rival(scale, rival, theirs)) for _ in range(scale.rounds)]
         except FailedError as reason:
             found.append(Figure(what, 0.0, "x", detail=f"not measured: {reason}"))
             continue
@@ -106,7 +106,7 @@ with igzip.open(sys.argv[1]) as file:
 """
 
 
-def _busy(scale: Scale, job: Callable[[int], Ran]) -> int:
+def busy(scale: Scale, job: Callable[[int], Ran]) -> int:
     """Return how many lines keep a job busy for long enough."""
     lines = min(scale.lines, 100_000)
     if not scale.busy_s:
@@ -132,7 +132,8 @@ def _pinned() -> Sequence[str]:
     return ["taskset", "-c", "0"] if shutil.which("taskset") else []
 
 
-def _rival(scale: Scale, rival: rivals.Rival, lines: int) -> Ran:
+def by_rival(scale: Scale, rival: rivals.Rival, lines: int) -> Ran:
+    """Return what a rival takes for so many lines."""
     log = scale.log(lines=lines)
     with tempfile.TemporaryDirectory(dir=scale.folder) as folder:
         out = Path(folder) / "out"

@@ -113,6 +113,18 @@ def write_file(
     sync_folder(path.parent)
 
 
+def write_scratch(path: Path, *parts: bytes) -> None:
+    """Write a new file for its owner alone that need not survive a power cut.
+
+    Raises:
+        OutputError: The system refused; a part of it may be left.
+    """
+    with explained(path):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(parts)
+
+
 def remove_temporaries(folder: Path) -> None:
     """Remove what a killed run left half written in ``folder``."""
     with explained(folder):

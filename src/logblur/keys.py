@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from logblur import durable
-from logblur.errors import KeyMaterialError
+from logblur.errors import KeyMaterialError, OutputError
 
 SECRET_SIZE: Final = 32
 """Bytes of every secret on disk."""
@@ -258,8 +258,10 @@ def create_operator_key(path: Path, size: int, source: KeySource) -> str:
         Its id.
 
     Raises:
-        OutputError: There is a file already, or the system refuses.
+        OutputError: There is a file already, or no folder for it, or the system refuses.
     """
+    if not path.parent.is_dir():
+        raise OutputError(f"{path.parent}: there is no such folder; make it first (mkdir -m 700)")
     secret = source("operator key", size)
     durable.write_file(path, secret.hex().encode() + b"\n", mode=0o600, over=False)
     return _expand(secret, "operator id", 8).hex()

@@ -130,7 +130,7 @@ def _frames(
             templates=templates,
             secrets=secrets,
         )
-        batch = pa.Table.from_batches([made.batch]).select(list(wanted))
+        batch = made.rows().select(list(wanted))
         text = pa.schema([pa.field(f.name, _plain(f)) for f in batch.schema])
         out = pl.from_arrow(batch.cast(text))
         assert isinstance(out, pl.DataFrame)

@@ -295,17 +295,28 @@ class Protected:
     """Rows that hold nothing but what the Plan names. Constructed in `protect` alone.
 
     Attributes:
-        batch: ``date`` int32 days since 1970 in the policy's zone, ``universe`` int8, ``bytes`` int64 (none is 0),
-            ``visitor`` and ``client`` uint64 tokens under the day's key, and the Plan's key columns:
-            ``hour`` int8, the others dictionary of string without nulls, with the narrowest codes that do. Buffers are
-            fresh and compact.
+        batch: By row: ``person`` int32, a row of ``people``; ``universe`` int8, ``bytes`` int64 (none is 0), and those
+            of the Plan's key columns that ``people`` has not: ``hour`` int8, the others dictionary of string without
+            nulls, with the narrowest codes that do. Buffers are fresh and compact.
+        people: Who they are: ``date`` int32 days since 1970 in the policy's zone, ``visitor`` and ``client`` uint64
+            tokens under the day's key, and the key columns that follow from the client's address and the user agent
+            alone, as in ``batch``. Two of them may have the same tokens.
         nulled: Rows in which a method could not treat what stands in a field, so that it is ``(none)``, by field.
         left_out: Rows of days that had no key to give, by day: sealed ones, whose lines are late.
     """
 
     batch: pa.RecordBatch
+    people: pa.RecordBatch
     nulled: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[date, int] = field(default_factory=dict)
+
+    def rows(self) -> pa.Table:
+        """Return all columns by row."""
+        of_people = pa.table(self.people).take(self.batch.column("person"))
+        rows = pa.table(self.batch).drop_columns(["person"])
+        for name in of_people.column_names:
+            rows = rows.append_column(name, of_people.column(name))
+        return rows
 
     def __repr__(self) -> str:
         return f"Protected(rows={self.batch.num_rows})"

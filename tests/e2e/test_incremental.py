@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -161,6 +161,36 @@ def test_a_read_error_in_the_middle(place: Place, monkeypatch: pytest.MonkeyPatc
     undisturbed = Place(place.folder / "undisturbed")
     undisturbed.run(log, other)
     assert place.contents() == undisturbed.contents()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of its own, where this user may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True).returncode:  # noqa: PLW1510
+        pytest.skip("mounting takes rights that this user lacks")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_disk_that_is_full(place: Place, disk: Path) -> None:
+    """Whatever step a full disk stops, the run ends with 5 and says what to do; with room again, OUT is as ever."""
+    logs = [place.log(f"{k}.log", lines(7000 * k, 7000, site="ab"[k])) for k in range(2)]
+    undisturbed = Place(place.folder / "undisturbed")
+    undisturbed.run(*logs)
+    small, said = Place(disk / "place"), []
+    for size in (40, 100, 170, 240, 300, 360, 420, 480, 16_000):
+        subprocess.run(["mount", "-o", f"remount,size={size}k", disk], check=True)
+        try:
+            small.run(*logs)
+        except OutputError as error:
+            said.append(str(error))
+        for table in small.out.rglob("*.parquet"):
+            pq.read_table(table, partitioning=None)
+    assert len(said) >= 3
+    assert all("free some" in text for text in said)
+    assert small.contents() == undisturbed.contents()
 
 
 def test_a_full_state_ends_before_anything_is_counted(place: Place) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from logblur.aggregate import aggregate, merge, release
 from logblur.policy.plan import TablePlan
-from logblur.schema import Partial, Protected
-from tests.plans import plan_of
+from logblur.schema import Partial
+from tests.plans import plan_of, protected_of
 
 TABLE = TablePlan("t", "all", ("path",), ("requests", "visitors", "bytes"), 10)
 
@@ -28,7 +28,7 @@ def partials(tokens: np.ndarray, parts: int) -> list[Partial]:
         }
         batch = {name: pa.array(column) for name, column in columns.items()}
         batch["path"] = pa.DictionaryArray.from_arrays(np.zeros(len(seen), np.int8), ["/"])
-        made += aggregate(Protected(pa.RecordBatch.from_pydict(batch)), plan_of(TABLE))
+        made += aggregate(protected_of(pa.RecordBatch.from_pydict(batch)), plan_of(TABLE))
     return made
 
 

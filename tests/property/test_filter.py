@@ -26,7 +26,8 @@ from logblur.policy.plan import KEY_SIZE
 from logblur.policy.resolve import resolve
 from logblur.protect import Templates, printing_kernels
 from logblur.protect.detect import without_addresses
-from logblur.protect.lines import Speakers
+from logblur.protect.lines import speakers
+from logblur.protect.queries import kept_parameters
 from logblur.schema import PARSED, Block
 from tests import search
 
@@ -53,8 +54,8 @@ remote_addr = { method = "truncate", ipv4_prefix = 24, ipv6_prefix = 48 }
 def engines(form, plan):
     """Both engines for a format, with the same keys."""
     keys = Keyring(SECRETS)
-    speakers = Speakers(form.columns, plan, Memory(), Templates())
-    return (engine(form, plan, speakers, keys, latest_us=LATEST) for engine in (Fast, Slow))
+    said = speakers(form.columns, plan, Memory(), Templates(), SECRETS)
+    return (engine(form, plan, said, keys, latest_us=LATEST) for engine in (Fast, Slow))
 
 
 def block_of(lines):
@@ -76,9 +77,13 @@ def rows_of(text, form):
     return parsed.batch.to_pylist(), len(parsed.reject_offsets)
 
 
-def printable(policy, form, without=()):
+QUERIES = st.sampled_from([(), ("d", "b")])
+
+
+def printable(policy, form, query, without=()):
     """The plan, with another method where a line cannot print one, or the test cannot use it."""
-    plan = replace(resolve(policy), signals=None)
+    plan = resolve(policy)
+    plan = replace(plan, query=query if plan.methods.get("path") == "template" else ())
     methods = {name: "drop" if method in without else method for name, method in plan.methods.items()}
     if methods.get("remote_addr") in {"ipcrypt-nd", "ipcrypt-ndx"}:  # another each time
         methods["remote_addr"] = "ipcrypt-pfx"
@@ -86,28 +91,28 @@ def printable(policy, form, without=()):
     while True:
         plan = replace(plan, methods=methods)
         try:
-            Speakers(form.columns, plan, Memory(), Templates())
+            speakers(form.columns, plan, Memory(), Templates(), SECRETS)
         except PolicyError as error:
-            name = error.path.removeprefix("fields.")
+            name = error.path.rpartition(".")[2]
             methods[name] = "hour" if name == "time" else "drop"
         else:
             return plan
 
 
-@given(name=FORMATS, policy=policies(), data=st.data())
-def test_both_engines_print_the_same(name, policy, data):
+@given(name=FORMATS, policy=policies(), query=QUERIES, data=st.data())
+def test_both_engines_print_the_same(name, policy, query, data):
     """For any lines and any policy that lines can print, kernels and reference print the same bytes."""
     form = resolve_format(name)
-    plan = printable(policy, form)
+    plan = printable(policy, form, query)
     fast, slow = by_both(data.draw(logs(name)), form, plan)
     assert fast == slow
 
 
-@given(name=FORMATS, policy=policies(), data=st.data())
-def test_what_is_printed_is_read_again(name, policy, data):
+@given(name=FORMATS, policy=policies(), query=QUERIES, data=st.data())
+def test_what_is_printed_is_read_again(name, policy, query, data):
     """Each line that fits gives one line that fits the same format, with equal values where the policy keeps them."""
     form = resolve_format(name)
-    plan = printable(policy, form)
+    plan = printable(policy, form, query)
     lines = data.draw(logs(name))
     before, _ = rows_of(block_of(lines).data.tobytes(), form)
     after, rejects = rows_of(by_both(lines, form, plan)[0], form)
@@ -118,6 +123,10 @@ def test_what_is_printed_is_read_again(name, policy, data):
             method = plan.methods.get(column, "drop")
             if column == "protocol":
                 assert new[column] in {None, value, "HTTP/1.0"}
+            elif column == "query" and plan.query:
+                said = kept_parameters(pa.array([value], pa.large_string()), query)[0].as_py()
+                assert (new[column] or "").replace("%20", " ") in {said, ""}
+                assert new[column] or not said or not said.isascii()
             elif column == "method" and method == "drop":
                 assert new[column] in {None, value and "NONE"}
             elif method == "drop" and column not in {"referer_host", "remote_addr"}:
@@ -135,13 +144,69 @@ def test_what_is_printed_is_read_again(name, policy, data):
                 assert (new[column] or 0) // 100 == (value or 0) // 100
 
 
-@given(name=FORMATS, policy=policies(), data=st.data())
-def test_printing_twice_changes_nothing_more(name, policy, data):
+@given(name=FORMATS, policy=policies(), query=QUERIES, data=st.data())
+def test_printing_twice_changes_nothing_more(name, policy, query, data):
     """What was truncated, templated or cut to families' text stays as it is when it is filtered again."""
     form = resolve_format(name)
-    plan = printable(policy, form, without={*KEY_SIZE, "family"})
+    plan = printable(policy, form, query, without={*KEY_SIZE, "family"})
     once = by_both(data.draw(logs(name)), form, plan)[0]
     assert by_both(once.split(b"\n")[:-1], form, plan)[0] == once
+
+
+SIGNALS = """
+version = 1
+name = "signals"
+purpose = "x"
+legal_basis = "contract"
+retention = "1 month"
+[fields]
+time = { method = "minute" }
+remote_addr = { method = "truncate", ipv4_prefix = 24, ipv6_prefix = 48 }
+method = { method = "keep", reason = "x" }
+path = { method = "template", query = { keep = ["b"] } }
+status = { method = "keep", reason = "x" }
+user_agent = { method = "family", legal_basis = "consent" }
+[signals]
+consent = { cookie_choice = ["yes*"] }
+objection = { http_sec_gpc = ["1"] }
+[signals.fields]
+remote_addr = { method = "drop" }
+"""
+
+
+@given(
+    cookies=st.lists(
+        st.sampled_from([b"-", b"choice=yes", b"a=b; choice=yes1", b"choice=no", b'choice=\\"yes']), max_size=9
+    ),
+    gpc=st.sampled_from([b"1", b"-", b"0"]),
+)
+def test_restricted_requests_go_through_the_stricter_rules(cookies, gpc):
+    """Each line is what its own rules alone make of it, the others' beside it; both engines agree."""
+    form = resolve_format('%h %l %u %t "%r" %>s %b "%{User-Agent}i" "%{Cookie}i" "%{Sec-GPC}i"')
+    plan = resolve(decode(SIGNALS.encode()))
+    line = b'192.0.2.%d - - [17/May/2026:10:05:03 +0000] "GET /a?b=%d&c=d HTTP/1.1" 200 5 "curl/8.0" "%b" "%b"'
+    lines = [line % (n, n, cookie, gpc) for n, cookie in enumerate(cookies)]
+    fast, slow = by_both(lines, form, plan)
+    assert fast == slow
+    always, stricter = (
+        by_both(lines, form, replace(one, signals=None))[0].split(b"\n") for one in (plan, plan.of_restricted())
+    )
+    restricted = [gpc == b"1" or cookie not in {b"choice=yes", b"a=b; choice=yes1"} for cookie in cookies]
+    wanted = [(stricter if less else always)[n] for n, less in enumerate(restricted)]
+    assert fast.split(b"\n")[:-1] == wanted
+    assert all((b"192.0.2.0" in one) != less for one, less in zip(wanted, restricted, strict=True))
+    assert all((b"curl" in one) != less for one, less in zip(wanted, restricted, strict=True))
+
+
+def test_lines_are_as_long_as_the_policy_lets_them_be():
+    """`max_line_bytes` of the policy decides, for both engines, and whoever waits for the end of a line."""
+    form = resolve_format("combined")
+    for longest in (1024, 1 << 18):
+        plan = replace(resolve(load_policy("audience")), max_line_bytes=longest)
+        start, end = b'192.0.2.7 - - [17/May/2026:10:05:03 +0000] "GET /', b' HTTP/1.1" 200 5 "-" "x"'
+        fits = start + b"x" * (longest - len(start) - len(end)) + end
+        for text in by_both([fits, start + b"y" + fits[len(start) :]], form, plan):
+            assert text.count(b"\n") == 1
 
 
 PEERS = [b"10.0.0.1", b"192.0.2.9:4711", b"-", b"2001:db8:1::5", b"[2001:db8::1]:80"]
@@ -215,8 +280,9 @@ def test_addresses_are_printed_as_the_standard_library_prints_them(values):
     family = np.array([0 if v is None else v.version for v in values], np.uint8)
     family[[n >> 32 == 0xFFFF and f == 6 for n, f in zip(numbers, family, strict=True)]] = 4
     high, low = (np.array([n >> shift & (1 << 64) - 1 for n in numbers], np.uint64) for shift in (64, 0))
+    nothing = np.frombuffer(bytes(64), np.uint8)
     out, ends = np.empty(48 * len(values) + 64, np.uint8), np.empty(len(values), np.int64)
-    printing_kernels.print_addresses(high, low, family, printing_kernels.PLAIN, out, ends)
+    printing_kernels.print_addresses(high, low, family, printing_kernels.PLAIN, nothing, 0, out, ends)
     texts = [out[a:b].tobytes().decode() for a, b in zip([0, *ends], ends, strict=False)]
     assert texts == ["-" if v is None else str(getattr(v, "ipv4_mapped", None) or v) for v in values]
 
@@ -226,7 +292,7 @@ def test_every_named_format_prints_under_every_built_in_policy():
     for name in NAMED:
         for policy in ("audience", "strict", "records"):
             form = resolve_format(name)
-            Speakers(form.columns, resolve(load_policy(policy)), Memory(), Templates())
+            speakers(form.columns, resolve(load_policy(policy)), Memory(), Templates(), SECRETS)
 
 
 JSON = [name for name in sorted(NAMED) if resolve_format(name).keys]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logblur.aggregate import aggregate, merge, merge_in_ranges, release
+from logblur.aggregate import aggregate, merge, release, release_in_shares
 from logblur.policy.plan import Plan, TablePlan
-from logblur.schema import Partial, Protected
-from tests.plans import plan_of
+from logblur.schema import NOBODY, Partial, Protected
+from tests.plans import plan_of, protected_of
 
 MEASURES = ("requests", "visitors", "bytes")
 TABLES = (
@@ -52,7 +52,7 @@ def protected(rows: Sequence[Row], shuffled: Sequence[str] = ()) -> Protected:
         codes = pa.array([values.index(value) for value in columns[name].to_pylist()], pa.int32())
         columns[name] = pa.DictionaryArray.from_arrays(codes, pa.array(values, pa.string()))
     columns["agent"] = pa.array(["human" if row[1] else "bot" for row in rows], pa.string()).dictionary_encode()
-    return Protected(pa.RecordBatch.from_pydict(columns))
+    return protected_of(pa.RecordBatch.from_pydict(columns))
 
 
 def one(rows: Sequence[Row], shuffled: Sequence[str] = (), plan: Plan = PLAN) -> Partial:
@@ -102,22 +102,32 @@ KEYS = [
     ("hour", "agent"),
     ("path", "hour"),
     ("agent", "path"),
+    ("hour", "path", "site", "method"),
 ]
 
 
 class Waiting:
-    """Ranges in memory."""
+    """Pieces in memory."""
 
     def __init__(self) -> None:
-        self.parts: dict[int, list[Partial]] = {}
+        self.parts: dict[Hashable, list[Partial]] = {}
 
-    def put(self, number: int, partial: Partial) -> None:
+    def put(self, name: Hashable, partial: Partial) -> None:
         """Keep one."""
-        self.parts.setdefault(number, []).append(partial)
+        self.parts.setdefault(name, []).append(partial)
 
-    def take(self, number: int) -> list[Partial]:
-        """Give them back."""
-        return self.parts.pop(number)
+    def read(self, name: Hashable) -> list[Partial]:
+        """Give them."""
+        return self.parts.get(name, [])
+
+    def take(self, name: Hashable) -> list[Partial]:
+        """Give them, and forget them."""
+        return self.parts.pop(name, [])
+
+
+def one_clients(visitor: int, client: int) -> int:
+    """A visitor of this client alone, or nobody."""
+    return visitor if visitor == NOBODY else visitor % 16 * 7 + client
 
 
 CUTS = st.tuples(
@@ -127,10 +137,13 @@ CUTS = st.tuples(
 
 @settings(deadline=None)  # kernels compile on their first call
 @given(st.data(), st.lists(ONE_DAY, min_size=1, max_size=60), CUTS, st.integers(1, 5))
-def test_in_ranges(
-    data: st.DataObject, rows: list[Row], made: tuple[list[tuple[str, ...]], int, float], ranges: int
+def test_in_shares(
+    data: st.DataObject, rows: list[Row], made: tuple[list[tuple[str, ...]], int, float], shares: int
 ) -> None:
-    """Merged range by range, what is too small rolled up at once, the same is released, whatever is cut where."""
+    """Share by share, what is too small rolled up at once, the same is released, whatever is cut where."""
+    rows = [
+        (*row[:3], row[3] if row[3] == NOBODY else row[3] % 16 * 7 + row[4], *row[4:]) for row in rows
+    ]  # no visitor is of two clients
     keys, k, share = made
     tables = tuple(TablePlan("_".join(by), "all", by, MEASURES, k, share) for by in keys)
     plan = plan_of(*tables)
@@ -138,9 +151,7 @@ def test_in_ranges(
     parts = [[row for row, own in zip(rows, owners, strict=True) if own == owner] for owner in sorted(set(owners))]
     partials = [one(part, plan=plan) for part in parts]
     expected = release(merge(partials), tables)
-    spill = Waiting()
-    released = release(merge_in_ranges(lambda: iter(partials), tables, ranges, spill), tables)
-    assert not spill.parts
+    released = release_in_shares(lambda: iter(partials), tables, shares, Waiting(), groups_at_once=3)
     for name, whole in expected.items():
         found = released[name]
         assert whole.rows.equals(found.rows), name
@@ -192,4 +203,4 @@ def test_other_days_and_tables_are_refused() -> None:
         with pytest.raises(ValueError, match="one day"):
             merge(wrong)
     with pytest.raises(ValueError, match="nothing to merge"):
-        merge_in_ranges(lambda: iter(()), TABLES, 2, Waiting())
+        release_in_shares(lambda: iter(()), TABLES, 2, Waiting())

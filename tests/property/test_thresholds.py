@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from logblur.aggregate import Released, aggregate, merge, release
 from logblur.policy.plan import TablePlan
 from logblur.schema import NONE, OTHER, UNIVERSES, Partial, Protected
-from tests.plans import plan_of
+from tests.plans import plan_of, protected_of
 
 Key = tuple[Any, ...]
 BY = ("hour", "site", "path")
@@ -126,7 +126,7 @@ def protected(rows: Sequence[Row], tokens: Sequence[int] = ()) -> Protected:
         "site": pa.array([row.key[1] for row in rows], pa.string()).dictionary_encode(),
         "path": pa.array([row.key[2] for row in rows], pa.string()).dictionary_encode(),
     }
-    return Protected(pa.RecordBatch.from_pydict(columns))
+    return protected_of(pa.RecordBatch.from_pydict(columns))
 
 
 def table_of(by: Sequence[str] = BY, k: int = 2, where: str = "all", share: float = 1.0) -> TablePlan:
@@ -379,7 +379,7 @@ def test_many_groups_just_below_k() -> None:
     }
     batch = pa.RecordBatch.from_pydict({k: v if isinstance(v, pa.Array) else pa.array(v) for k, v in columns.items()})
     table = table_of(("path",), 3)
-    found = release(merge(aggregate(Protected(batch), plan_of(table))), [table])["t"]
+    found = release(merge(aggregate(protected_of(batch), plan_of(table))), [table])["t"]
     assert [(OTHER, 2 * n, 2 * n, 2 * n)] == [tuple(row.values()) for row in found.rows.to_pylist()]
 
 

@@ -59,7 +59,7 @@ def row(query: str | None, referrer: str | None, said: Policy | None = None, **m
     batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
     classified = classify(batch, site="", memory=Memory(), follow_campaigns=plan.follows_campaigns)
     wanted = [name for name in ("path", *SOURCES) if name in plan.columns]
-    found = protect(classified, plan, lambda _: bytes(16), columns=wanted, templates=Templates()).batch
+    found = protect(classified, plan, lambda _: bytes(16), columns=wanted, templates=Templates()).rows()
     return (Universe(found["universe"][0].as_py()).name, *(found[name][0].as_py() for name in wanted))
 
 

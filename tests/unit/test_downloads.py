@@ -10,15 +10,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.plans import protected_of
 
 from logblur.aggregate.downloads import judged
-from logblur.aggregate.partials import aggregate, merge
-from logblur.aggregate.thresholds import release
+from logblur.aggregate.partials import aggregate, lists, merge, people_of
+from logblur.aggregate.thresholds import Part, People, release
 from logblur.errors import PolicyError
 from logblur.policy.load import builtin_text, decode
 from logblur.policy.plan import TablePlan
 from logblur.policy.resolve import resolve
-from logblur.schema import Partial, Protected, Universe
+from logblur.schema import Partial, Universe
 
 TABLE = TablePlan("downloads", "download", ("path", "complete"), ("requests", "downloads", "bytes"), 2, 1.0)
 
@@ -39,7 +40,7 @@ def partial(requests: Sequence[Request], table: TablePlan = TABLE) -> Partial:
         "complete": pa.array(["yes" if status == 200 else "part" for status in statuses]).dictionary_encode(),
     }
     plan = resolve(decode(builtin_text("audience").encode()))
-    made = aggregate(Protected(pa.RecordBatch.from_pydict(columns)), replace(plan, tables=(table,)))
+    made = aggregate(protected_of(pa.RecordBatch.from_pydict(columns)), replace(plan, tables=(table,)))
     return merge(made)
 
 
@@ -108,15 +109,18 @@ REQUESTS = st.lists(
 def test_judging_moves_and_neither_adds_nor_loses(requests: list[Request], by: tuple[str, ...]) -> None:
     """People, requests and bytes are those of before, groups are sorted, downloads are at most the requests."""
     table = TablePlan("downloads", "download", by, ("requests", "downloads"), 2)
-    before = partial(requests, table).tables["downloads"]
-    after, downloads = judged(before, table)
+    whole = partial(requests, table)
+    before = whole.tables["downloads"]
+    made, (part,) = judged(before, table, (Part(People.of(whole.people), lists(before)),))
+    after, downloads = made.append_column("people", people_of(part.lists)), part.downloads
+    assert downloads is not None
     keys = list(zip(*(after.column(name).to_pylist() for name in by), strict=True))
     assert keys == sorted(set(keys))
     for name in ("requests", "bytes"):
         assert sum(after.column(name).to_pylist()) == sum(before.column(name).to_pylist())
-    lists = after.column("people").to_pylist()
-    assert sum(map(len, lists)) == len(downloads)
-    for members, wanted in zip(lists, after.column("requests").to_pylist(), strict=True):
+    members_of = after.column("people").to_pylist()
+    assert sum(map(len, members_of)) == len(downloads)
+    for members, wanted in zip(members_of, after.column("requests").to_pylist(), strict=True):
         people = [member["person"] for member in members]
         assert people == sorted(set(people))
         assert sum(member["requests"] for member in members) == wanted

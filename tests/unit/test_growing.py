@@ -18,7 +18,7 @@ from logblur.parse import Parser, parser
 from logblur.policy import load_policy
 from logblur.policy.resolve import resolve
 from logblur.protect import Templates, protect
-from logblur.schema import Block
+from logblur.schema import Block, Protected
 
 PLAN = resolve(load_policy("audience"))
 COLUMNS = sorted({name for table in PLAN.tables for name in table.by})
@@ -67,7 +67,7 @@ def reader(*, lasting: bool) -> Parser:
 BATCHES = (lines(range(40)), lines([3, 44, 7], "Chrome/2"), lines([1]), lines(range(90), "curl/8"))
 
 
-def rows_of(batches: Sequence[bytes], *, lasting: bool) -> list[pa.RecordBatch]:
+def rows_of(batches: Sequence[bytes], *, lasting: bool) -> list[Protected]:
     """The protected rows of each batch, taken one after the other."""
     reading, grown, memory, templates = reader(lasting=lasting), Grown(), Memory(), Templates()
     made = []
@@ -77,13 +77,13 @@ def rows_of(batches: Sequence[bytes], *, lasting: bool) -> list[pa.RecordBatch]:
         protected = protect(
             classified, PLAN, lambda _: bytes(range(16)), columns=COLUMNS, templates=templates, grown=grown
         )
-        made.append(protected.batch)
+        made.append(protected)
     return made
 
 
-def plain(rows: pa.RecordBatch) -> dict[str, list[object]]:
+def plain(protected: Protected) -> dict[str, list[object]]:
     """Columns as values, however they are encoded."""
-    return {name: column.to_pylist() for name, column in zip(rows.schema.names, rows.columns, strict=True)}
+    return dict(protected.rows().to_pydict())
 
 
 def test_lasting_dictionaries_change_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_lasting_dictionaries_change_no_row(monkeypatch: pytest.MonkeyPatch) -> 
 def test_protected_rows_hold_nothing_of_earlier_ones() -> None:
     """No dictionary of a batch has a value that no row of it has, though the worker's dictionaries do."""
     for rows in rows_of(BATCHES, lasting=True):
-        for column in rows.columns:
+        for column in (*rows.batch.columns, *rows.people.columns):
             if pa.types.is_dictionary(column.type):
                 assert len(np.unique(column.indices)) == len(column.dictionary)
 

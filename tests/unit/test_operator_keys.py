@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import os
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from logblur.errors import KeyMaterialError, OutputError, PolicyError
 from logblur.filtering import filter_logs
 from logblur.keys import create_operator_key, load_operator_key, system_keys
 from logblur.policy import Policy
+from logblur.policy.diff import diff
 from logblur.policy.load import encode, restore, validate
 from logblur.policy.plan import KEY_SIZE
 from logblur.policy.resolve import resolve
@@ -254,6 +256,31 @@ def test_a_policy_with_keys_is_kept_as_it_is() -> None:
     assert resolve(one).digest == resolve(other).digest != resolve(renamed).digest
 
 
+def test_longer_keys_and_reversible_methods_are_more() -> None:
+    """A pseudonym that outlives its day tells more than one that does not, and an encrypted address more than both."""
+    keys = {"a": {"fd": 3}, "b": {"fd": 4}, "c": {"fd": 5}}
+    ladder = [
+        {"method": "keep", "reason": "x"},
+        {"method": "ipcrypt-pfx", "key": "a"},
+        {"method": "ipcrypt-deterministic", "key": "b"},
+        {"method": "pseudonym", "key": "c"},
+        {"method": "pseudonym"},
+        {"method": "truncate", "ipv4_prefix": 16, "ipv6_prefix": 32},
+        {"method": "drop"},
+    ]
+    for more, less in itertools.pairwise(ladder):
+        (change,) = diff(policy(keys, remote_addr=more), policy(keys, remote_addr=less))
+        assert change.effect == "less"
+        signals = {"objection": {"http_dnt": ["1"]}, "fields": {"remote_addr": less}}
+        fields = {"time": {"method": "day"}, "remote_addr": more}
+        resolve(validate(HEAD | {"keys": keys, "fields": fields, "signals": signals}))
+        fields["remote_addr"], signals["fields"] = less, {"remote_addr": more}
+        with pytest.raises(PolicyError, match="keeps more"):
+            resolve(validate(HEAD | {"keys": keys, "fields": fields, "signals": signals}))
+    (change,) = diff(*(policy(keys, remote_user={"method": "pseudonym", "key": key}) for key in "ab"))
+    assert (change.effect, "'a'" in change.before, "'b'" in change.after) == ("other", True, True)
+
+
 # What is made under them
 
 
@@ -320,6 +347,33 @@ def test_a_key_at_fault_ends_everything_before_the_first_line(
     said = capsys.readouterr()
     assert said.out == ""
     assert SECRET.hex()[:16] not in said.err
+
+
+def test_restricted_requests_have_their_own_method_and_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that objects goes through its own rule and key; of a number that it drops nothing is left."""
+    monkeypatch.setenv("A", SECRET[:16].hex())
+    monkeypatch.setenv("B", SECRET[8:24].hex())
+    log = tmp_path / "access.log"
+    line = '192.0.2.1 - anna [17/May/2026:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "-" "{}"\n'
+    log.write_text(line.format(0) + line.format(1) + line.format(1))
+    fields = {"time": {"method": "day"}, "bytes_sent": {"method": "keep", "reason": "x"}}
+    fields |= {"remote_addr": {"method": "ipcrypt-deterministic", "key": "a"}, "remote_user": {"method": "pseudonym"}}
+    less = {"remote_addr": {"method": "pseudonym", "key": "b"}, "bytes_sent": {"method": "drop"}}
+    said = validate(
+        HEAD
+        | {"keys": {"a": {"env": "A"}, "b": {"env": "B"}}, "fields": fields}
+        | {"signals": {"objection": {"http_dnt": ["1"]}, "fields": less}}
+        | {"input": {"format": NOTED.replace("X-Note", "DNT")}}
+    )
+    rows = logblur.scan(log, policy=said).collect()
+    client = pa.array(["192.0.2.1"], pa.large_string())
+    usual = addresses.column_of(addresses.parse_addresses(client))
+    encrypted = addresses.ipcrypt_deterministic(usual, SECRET[:16])
+    replaced = addresses.pseudonym(usual, SECRET[8:24], field="remote_addr")
+    wanted = [addresses.address_texts(addresses.addresses_of(encrypted))[0], *[replaced[0].as_py().hex()] * 2]
+    assert rows["remote_addr"].to_list() == wanted
+    assert rows["bytes"].to_list() == [5, 0, 0]
+    assert rows["remote_user"].n_unique() == 1
 
 
 def test_times_and_numbers_are_as_coarse_as_asked(tmp_path: Path) -> None:
@@ -404,4 +458,10 @@ def test_an_address_in_kept_text_is_treated_like_the_clients(
     for number, client in enumerate(clients):
         kept = kept.replace(f"<{number}>", client)
     assert rows["http_x_note"].to_list() == [kept] * 2
+    if rule["method"] != "ipcrypt-nd" and rule != {"method": "pseudonym"}:
+        with (tmp_path / "filtered").open("w+b") as file:
+            filter_logs([str(log)], policy=said, output=file.fileno())
+        for line_, client in zip((tmp_path / "filtered").read_text().splitlines(), clients or "--", strict=True):
+            assert line_.endswith(f'"{kept}"')
+            assert line_.startswith(client) or rule["method"] == "truncate"
     assert not {"203.0.113.9", "2001:db8::77"} & set(clients) or rule["method"] == "keep"

@@ -1,9 +1,9 @@
 """The kernels of aggregation: dense ids, group keys, sums and distinct counts.
 
 The idea that carries them: distinct (group, person) pairs need neither a hash set nor a sort of pairs. Rows are put in
-the order of their person once (a counting sort, shared by all tables); then one array, the last person seen by each
-group, says whether a pair is new. Going through the people in ascending order also leaves each group's list sorted,
-and sorted lists are merged side by side.
+the order of their person once (a counting sort, shared by all days and tables); then one array, the last person seen by
+each group, says whether a pair is new. Going through the people in ascending order also leaves each group's list
+sorted, and sorted lists are merged side by side. Where all keys follow from the person, people go through it, not rows.
 
 Everything is linear in its input, whatever the values are. A person, a visitor and a client are dense ids from 0, a
 group is an int32. `Lists` says who is in each group and with how much: the members of group g, distinct and
@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 
 from logblur.jit import Codes, Ints, Words, kernel
-from logblur.jit.intrinsics import fold_multiply, prefetch
 
 U = np.uint64
 Array = npt.NDArray[Any]
@@ -28,7 +27,6 @@ Counts = npt.NDArray[np.uint32]
 Parts = npt.NDArray[np.uint16]
 MOST: Final = (1 << 32) - 1  # requests of one person in one group; what is more counts as this
 _DIGIT = 11  # bits a pass of the radix sort: 2048 counters stay in the first cache
-_AHEAD = 128  # rows whose slots are asked for together; hides the latency of tables larger than the caches
 
 
 class Lists(NamedTuple):
@@ -44,53 +42,6 @@ class Lists(NamedTuple):
     members: Counts
     requests: Counts
     bytes: Ints
-
-
-@kernel
-def intern(a: Words, b: Words, seeds: Words) -> tuple[Codes, Words, Words]:
-    """Return a dense code for each pair of words, in order of first appearance, and the distinct pairs.
-
-    Linear probing in a table at most half full. The hash is seeded, so that nobody can choose words that collide;
-    slots hold only codes, and both words are compared.
-    """
-    room, count = 4 * _AHEAD, np.int64(0)
-    codes, places = np.empty(len(a), np.int32), np.empty(_AHEAD, np.uint64)
-    xs, ys, slots = np.empty(room, np.uint64), np.empty(room, np.uint64), np.zeros(2 * room, np.int32)
-    for begin in range(0, len(a), _AHEAD):
-        end = min(begin + _AHEAD, len(a))
-        if count + _AHEAD > room:
-            room *= 2
-            more_xs, more_ys, slots = np.empty(room, np.uint64), np.empty(room, np.uint64), np.zeros(2 * room, np.int32)
-            for old in range(count):  # assigning slices takes Numba seconds to compile
-                more_xs[old], more_ys[old] = xs[old], ys[old]
-            xs, ys = more_xs, more_ys
-            for old in range(count):
-                at = fold_multiply(xs[old] ^ seeds[0], ys[old] ^ seeds[1]) & U(len(slots) - 1)
-                while slots[np.int64(at)]:
-                    at = (at + U(1)) & U(len(slots) - 1)
-                slots[np.int64(at)] = old + 1
-        mask = U(len(slots) - 1)
-        for row in range(begin, end):
-            places[row - begin] = fold_multiply(a[row] ^ seeds[0], b[row] ^ seeds[1]) & mask
-            prefetch(slots, np.int64(places[row - begin]))
-        for row in range(begin, end):
-            likely = max(np.int64(slots[np.int64(places[row - begin])]) - 1, 0)
-            prefetch(xs, likely)
-            prefetch(ys, likely)
-        for row in range(begin, end):
-            x, y, at = a[row], b[row], places[row - begin]
-            while True:
-                code = np.int64(slots[np.int64(at)]) - 1
-                if code < 0:
-                    code = count
-                    xs[code], ys[code], slots[np.int64(at)] = x, y, code + 1
-                    count += 1
-                    break
-                if xs[code] == x and ys[code] == y:
-                    break
-                at = (at + U(1)) & mask
-            codes[row] = code
-    return codes, xs[:count], ys[:count]
 
 
 @kernel
@@ -115,15 +66,6 @@ def order_of(major: Words, minor: Words) -> Codes:
 
 
 @kernel
-def gather(values: Array, at: Array) -> Array:
-    """Return ``values[at]``; unlike NumPy's it lets go of the GIL and widens no index."""
-    out = np.empty(len(at), values.dtype)
-    for row in range(len(at)):
-        out[row] = values[at[row]]
-    return out
-
-
-@kernel
 def select(parts: npt.NDArray[np.int8], wanted: npt.NDArray[np.bool_]) -> Codes:
     """Return the rows whose part of the universe is wanted, ascending."""
     rows, count = np.empty(len(parts) + 1, np.int32), 0
@@ -134,19 +76,45 @@ def select(parts: npt.NDArray[np.int8], wanted: npt.NDArray[np.bool_]) -> Codes:
 
 
 @kernel
-def arrange(ids: Codes, rows: Codes, count: int) -> tuple[Codes, Codes]:
-    """Return the places of ``rows`` in the order of their person, and the person of each: a counting sort."""
-    starts = np.zeros(count + 1, np.int64)
-    order, people = np.empty(len(rows), np.int32), np.empty(len(rows), np.int32)
-    for row in rows:
-        starts[ids[row] + 1] += 1
-    for person in range(count):
-        starts[person + 1] += starts[person]
-    for place in range(len(rows)):
-        person = ids[rows[place]]
-        order[starts[person]], people[starts[person]] = place, person
-        starts[person] += 1
-    return order, people
+def arrange(people: Codes, ranks: Codes) -> tuple[Codes, Ints]:
+    """Return the rows in the order of the rank of their person, and the limits of each rank: a counting sort.
+
+    ``people`` by row; ``ranks`` by person, a permutation. The rows of rank r are ``order[limits[r]:limits[r + 1]]``.
+    """
+    limits, order = np.zeros(len(ranks) + 2, np.int64), np.empty(len(people), np.int32)
+    # counted two places ahead, filled one place ahead: what is left is where each rank starts
+    for row in range(len(people)):
+        limits[ranks[people[row]] + 2] += 1
+    for rank in range(len(ranks)):
+        limits[rank + 2] += limits[rank + 1]
+    for row in range(len(people)):
+        rank = ranks[people[row]]
+        order[limits[rank + 1]] = row
+        limits[rank + 1] += 1
+    return order, limits[: len(ranks) + 1].copy()
+
+
+@kernel
+def spread(limits: Ints) -> Codes:
+    """Return for each place between two limits which two they are."""
+    out = np.empty(limits[-1] - limits[0], np.int32)
+    for k in range(len(limits) - 1):
+        for at in range(limits[k] - limits[0], limits[k + 1] - limits[0]):
+            out[at] = k
+    return out
+
+
+@kernel
+def add_up(
+    places: Codes, parts: npt.NDArray[np.int8], sizes: Ints, wanted: npt.NDArray[np.bool_], count: int
+) -> tuple[Counts, Ints]:
+    """Return how many rows, and how many bytes, of each of ``count`` places are in a wanted part of the universe."""
+    requests, size = np.zeros(count, np.uint32), np.zeros(count, np.int64)
+    for row in range(len(places)):
+        if wanted[parts[row]]:
+            requests[places[row]] += np.uint32(1)
+            size[places[row]] += sizes[row]
+    return requests, size
 
 
 @kernel
@@ -317,29 +285,22 @@ def survey(lists: Lists, client: Codes) -> tuple[Ints, Ints, Ints]:
 
 
 @kernel
-def absorb(
-    lists: Lists, groups: Ints, ends: Ints, client: Codes, k: int, share_of_requests: float, share_of_bytes: float
-) -> int:
-    """Return how many unions of groups, the first ones, have k clients together and none with too large a share.
+def absorb(lists: Lists, groups: Ints, ends: Ints, client: Codes) -> tuple[Ints, Ints, Ints]:
+    """Return of unions of groups their distinct clients, and the most requests and the most bytes that one client has.
 
-    Union number n is ``groups[ends[n - 1]:ends[n]]``. What is returned is at least 1, and one more than there are
-    where all together do not do.
+    Union number n is all groups up to ``groups[ends[n]]``: each holds the one before.
     """
-    clients = np.int64(0)
+    clients, most, largest = np.zeros(len(ends), np.int64), np.zeros(len(ends), np.int64), np.zeros(len(ends), np.int64)
     requests, sizes = np.zeros(len(client) + 1, np.int64), np.zeros(len(client) + 1, np.int64)
-    all_requests, all_sizes, most, largest = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    begin = np.int64(0)
+    distinct, of_requests, of_sizes, begin = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     for number in range(len(ends)):
         for place in range(begin, ends[number]):
             for at in range(lists.offsets[groups[place]], lists.offsets[groups[place] + 1]):
                 one = client[lists.members[at]]
-                clients += requests[one] == 0
+                distinct += requests[one] == 0
                 requests[one] += np.int64(lists.requests[at])
                 sizes[one] += lists.bytes[at]
-                all_requests += np.int64(lists.requests[at])
-                all_sizes += lists.bytes[at]
-                most, largest = max(most, requests[one]), max(largest, sizes[one])
+                of_requests, of_sizes = max(of_requests, requests[one]), max(of_sizes, sizes[one])
         begin = ends[number]
-        if clients >= k and most <= share_of_requests * all_requests and largest <= share_of_bytes * all_sizes:
-            return number + 1
-    return len(ends) + 1
+        clients[number], most[number], largest[number] = distinct, of_requests, of_sizes
+    return clients, most, largest

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from logblur.aggregate.kernels import Parts
-from logblur.jit import Codes
+from logblur.jit import Codes, Ints
 from logblur.policy.plan import TablePlan
 from logblur.schema import UNIVERSES
 
@@ -22,9 +22,19 @@ def by_agent(table: TablePlan) -> bool:
     return table.where == "all" and "agent" in table.by
 
 
-def withheld(
-    tables: Sequence[TablePlan], shown: Collection[str], told: Collection[str], client: Codes, parts: Parts
-) -> list[str]:
+def seen_in(client: Codes, parts: Parts) -> Ints:
+    """Return how many clients were seen in which parts of the whole, by the parts' bits.
+
+    Args:
+        client: By person, its client: numbers from 0 that ascend without a gap.
+        parts: By person, the parts it was seen in, as bits.
+    """
+    seen = np.zeros(int(client.max(initial=-1)) + 1, np.uint16)
+    np.bitwise_or.at(seen, client, parts)
+    return np.bincount(seen, minlength=1 << 16)
+
+
+def withheld(tables: Sequence[TablePlan], shown: Collection[str], told: Collection[str], seen: Ints) -> list[str]:
     """Return the tables that may not be published, so that no difference of totals describes too few clients.
 
     Outermost universe first: where what is left of it beside its largest published parts has clients, but fewer than
@@ -34,17 +44,15 @@ def withheld(
         tables: All tables of the day's snapshot.
         shown: The names of those that would publish rows.
         told: Universes whose totals rows of a table of a larger one add up to.
-        client: By person, its client: numbers from 0 that ascend without a gap.
-        parts: By person, the parts it was seen in, as bits.
+        seen: How many clients were seen in which parts of the whole, by the parts' bits (`seen_in`).
 
     Privacy:
         k is the largest threshold among the tables that count lines of that universe.
     """
-    seen = np.zeros(int(client.max(initial=-1)) + 1, np.uint16)
-    np.bitwise_or.at(seen, client, parts)
+    combinations = np.arange(len(seen))
 
     def clients(of: Collection[int]) -> int:
-        return int(np.count_nonzero(seen & np.uint16(sum(1 << part for part in of))))
+        return int(seen[combinations & sum(1 << part for part in of) > 0].sum())
 
     published = {table.where for table in tables if table.name in shown} | set(told)
     for parent, lines in sorted(UNIVERSES.items(), key=lambda universe: -len(universe[1])):

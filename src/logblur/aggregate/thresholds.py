@@ -7,9 +7,9 @@ among tables of nested universes none is published that leaves too few when it i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.aggregate.downloads import judged
-from logblur.aggregate.kernels import Lists, absorb, collect, count_distinct, intern, survey, total, transpose
-from logblur.aggregate.nested import by_agent, withheld
-from logblur.aggregate.partials import SEEDS, lists
+from logblur.aggregate.kernels import Lists, absorb, collect, count_distinct, survey, total, transpose
+from logblur.aggregate.nested import by_agent, seen_in, withheld
+from logblur.aggregate.partials import lists
 from logblur.jit import Codes, Ints
+from logblur.jit.codes import SEEDS, intern
 from logblur.policy.plan import TablePlan, of_files
 from logblur.schema import NOBODY, OTHER, Partial, key_type
 
@@ -58,7 +59,7 @@ def release(partial: Partial, tables: Sequence[TablePlan]) -> dict[str, Released
     smallest remaining row (by clients, then keys), one at a time, until it may stay. Where it never may: no rows.
 
     Args:
-        partial: The whole day, merged; as `merge` or `merge_in_ranges` make it.
+        partial: The whole day, merged.
         tables: All tables of the day's snapshot, each of them in ``partial``.
 
     Returns:
@@ -74,12 +75,27 @@ def release(partial: Partial, tables: Sequence[TablePlan]) -> dict[str, Released
         group or pair.
     """
     people = People.of(partial.people)
-    rollups = {table.name: Rollup(partial.tables[table.name], table, people) for table in tables}
-    released = {name: _release(rollup) for name, rollup in rollups.items()}
-    shown = {name for name, found in released.items() if found.rows.num_rows}
-    told = {"human", "bot"} if any(rollups[name].tells_agents for name in shown) else set()
-    parts = partial.people.column("parts").to_numpy()
-    for name in withheld(tables, shown, told, people.client, parts):
+    found = ((table, partial.tables[table.name]) for table in tables)
+    rollups = (Rollup(groups, table, (Part(people, lists(groups)),)) for table, groups in found)
+    return release_tables(rollups, seen_in(people.client, partial.people.column("parts").to_numpy()))
+
+
+def release_tables(rollups: Iterable[Rollup], seen: Ints) -> dict[str, Released]:
+    """Do what `release` does, with tables that come one after the other.
+
+    Args:
+        rollups: All tables of the day's snapshot.
+        seen: How many clients were seen in which parts of the whole (`nested.seen_in`).
+    """
+    released: dict[str, Released] = {}
+    tables, told = [], set()
+    for rollup in rollups:
+        tables.append(rollup.table)
+        released[rollup.table.name] = made = _release(rollup)
+        if made.rows.num_rows and rollup.tells_agents:
+            told = {"human", "bot"}
+    shown = {name for name, made in released.items() if made.rows.num_rows}
+    for name in withheld(tables, shown, told, seen):
         released[name] = replace(released[name], rows=released[name].rows.slice(0, 0), rolled_up=0)
     return released
 
@@ -106,9 +122,22 @@ class People:
         """Return the distinct visitors of each group; the token that those share who are none is not one of them."""
         found: Ints = count_distinct(lists.offsets, lists.members, self.visitor, self.visitors)
         if self.nobody.any():
-            both = count_distinct(lists.offsets, lists.members, self.nobody.astype(np.int32), 2) == 2
-            found -= both | self.nobody[lists.members[lists.offsets[:-1]]]
+            found -= total(lists.offsets, self.nobody[lists.members].astype(np.uint32)) > 0
         return found
+
+
+class Part(NamedTuple):
+    """All people of some clients, and who of them is in each group.
+
+    Attributes:
+        people: Numbered from 0.
+        lists: One for each group of the table.
+        downloads: By group and person, in the order of the lists; of tables of files.
+    """
+
+    people: People
+    lists: Lists
+    downloads: Ints | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,8 +147,7 @@ class _Cells:
     Attributes:
         depth: How many keys are values.
         first: By cell, the first of its groups.
-        requests, downloads, bytes, clients: By cell; the clients are distinct.
-        lists: Who is in each cell.
+        requests, downloads, bytes, clients, visitors: By cell; clients and visitors are distinct.
         unfit: By cell, whether its clients are too few, or one of them makes too much of it.
     """
 
@@ -129,33 +157,32 @@ class _Cells:
     downloads: Ints
     bytes: Ints
     clients: Ints
-    lists: Lists
+    visitors: Ints
     unfit: Flags
 
 
 class Rollup:
     """The groups of one table of a day, on their way into rows.
 
+    Args:
+        groups: Their keys, requests and bytes, as in a partial; sorted by the keys.
+        table: What they are grouped by.
+        parts: The day's clients, each in one part; gone through several times. A tuple is in memory.
+
     Attributes:
         depth: By group, how many of its keys are values in the row it goes into; the others are ``(other)``.
         first: By group, the first group of that row: its name.
     """
 
-    def __init__(self, groups: pa.Table, table: TablePlan, people: People) -> None:
-        downloads: Ints | None = None
+    def __init__(self, groups: pa.Table, table: TablePlan, parts: Iterable[Part]) -> None:
         if of_files(table.where, table.by):
-            groups, downloads = judged(groups, table)
-        self.groups, self.table, self.people = groups, table, people
-        self.lists = lists(groups)
-        # the lists again, with downloads for requests
-        self.downloads = None
-        if downloads is not None and "downloads" in table.measures:
-            self.downloads = self.lists._replace(requests=downloads.astype(np.uint32))
+            groups, parts = judged(groups, table, parts)
+        self.groups, self.table, self.parts = groups, table, parts
         self.requests, self.bytes = (groups.column(name).to_numpy() for name in ("requests", "bytes"))
         self.first = np.arange(groups.num_rows)
-        last = groups.column(table.by[-1])  # is rolled up in what `condense` made
-        rolled = pc.is_null(last) if table.by[-1] == "hour" else pc.equal(last, OTHER)
-        self.depth: Ints = len(table.by) - rolled.to_numpy().astype(np.int64)
+        self.depth: Ints = np.full(groups.num_rows, len(table.by))
+        for place in range(len(table.by) - 1, -1, -1):  # rolled up already, by `shares`
+            self.depth[(self.depth == place + 1) & _is_other(groups.column(table.by[place]))] = place
         shown = (name in table.measures for name in ("requests", "bytes"))
         self.shares = [table.max_client_share if is_shown else 1.0 for is_shown in shown]
         # groups are sorted by their keys: a row of some depth begins where one of so many keys differs
@@ -163,33 +190,59 @@ class Rollup:
 
     def cells(self, depth: int) -> _Cells:
         """Return the cells that the groups of this depth make."""
-        groups = np.flatnonzero(self.depth == depth)
-        targets = None
-        if len(groups) == len(self.depth) and depth == len(self.table.by):
-            begins = groups
-        else:
-            prefix = np.cumsum(self._differs[:depth].any(axis=0))[groups]
-            new = np.append(True, prefix[1:] != prefix[:-1])[: len(groups)]
-            begins, targets = np.flatnonzero(new), np.full(len(self.depth), -1, np.int32)
-            targets[groups] = np.cumsum(new) - 1
-            self.first[groups] = groups[begins][targets[groups]]
-        found = self._united(self.lists, targets, len(begins))
+        groups, begins, targets = self._rows_of(depth)
         requests, size = (
             np.add.reduceat(of[groups], begins) if len(begins) else of[:0] for of in (self.requests, self.bytes)
         )
-        clients, most, largest = survey(found, self.people.client)
-        dominated = (most > self.shares[0] * requests) | (largest > self.shares[1] * size)
-        unfit = dominated | (clients < self.table.min_clients)
-        downloads = requests
-        if self.downloads is not None:
-            taken = self._united(self.downloads, targets, len(begins))
-            downloads = total(taken.offsets, taken.requests)
-            unfit |= survey(taken, self.people.client)[1] > self.table.max_client_share * downloads
-        return _Cells(depth, groups[begins], requests, downloads, size, clients, found, unfit)
+        clients, visitors, most, largest, downloads, most_downloads = np.zeros((6, len(begins)), np.int64)
+        counts_downloads = "downloads" in self.table.measures and of_files(self.table.where, self.table.by)
+        for people, found, taken in self.parts:
+            united = united_lists(found, targets, len(begins), len(people.client))
+            of_clients, of_requests, of_bytes = survey(united, people.client)
+            clients += of_clients
+            visitors += people.visitors_of(united)
+            np.maximum(most, of_requests, out=most)
+            np.maximum(largest, of_bytes, out=largest)
+            if counts_downloads and taken is not None:
+                again = found._replace(requests=taken.astype(np.uint32))
+                united = united_lists(again, targets, len(begins), len(people.client))
+                downloads += total(united.offsets, united.requests)
+                np.maximum(most_downloads, survey(united, people.client)[1], out=most_downloads)
+        unfit = (most > self.shares[0] * requests) | (largest > self.shares[1] * size)
+        unfit |= clients < self.table.min_clients
+        if counts_downloads:
+            unfit |= most_downloads > self.table.max_client_share * downloads
+        taken_by = downloads if counts_downloads else requests
+        return _Cells(depth, groups[begins], requests, taken_by, size, clients, visitors, unfit)
 
-    def _united(self, of: Lists, targets: Codes | None, count: int) -> Lists:
-        """Return the lists of cells, given the cell of each group, or -1; where none are given, groups are cells."""
-        return of if targets is None else collect(*transpose(of, targets, len(self.people.client)), count)[0]
+    def _rows_of(self, depth: int) -> tuple[Ints, Ints, Codes | None]:
+        """Give the rows at a depth their names; return its groups, where each row begins in them, and by group its row.
+
+        None for the rows by group where each group is one.
+        """
+        groups = np.flatnonzero(self.depth == depth)
+        if len(groups) == len(self.depth) and depth == len(self.table.by):
+            return groups, groups, None
+        prefix = self._prefixes(depth)[groups]
+        new = np.append(True, prefix[1:] != prefix[:-1])[: len(groups)]
+        begins, targets = np.flatnonzero(new), np.full(len(self.depth), -1, np.int32)
+        targets[groups] = np.cumsum(new) - 1
+        self.first[groups] = groups[begins][targets[groups]]
+        return groups, begins, targets
+
+    def _prefixes(self, depth: int) -> Ints:
+        """Return by group a number that tells its first keys from others."""
+        return np.cumsum(self._differs[:depth].any(axis=0))
+
+    def name_rows(self, lowest: int) -> None:
+        """Leave `first` as it is for groups of these depths, whatever moved last."""
+        for depth in range(len(self.table.by), lowest - 1, -1):
+            self._rows_of(depth)
+
+    def at_edge(self, cells: _Cells) -> Flags:
+        """Return which cells have the keys of the first or the last group: there may be more of them elsewhere."""
+        prefix = self._prefixes(cells.depth)
+        return np.isin(prefix[cells.first], prefix[[0, -1]])
 
     def rows(self, cells: _Cells, which: Ints) -> pa.Table:
         """Return some cells as rows, with what tells where they come from."""
@@ -198,13 +251,12 @@ class Rollup:
             name: self.groups.column(name).take(first) if place < cells.depth else others(name, len(which))
             for place, name in enumerate(self.table.by)
         }
-        visitors = self.people.visitors_of(cells.lists)
         return pa.table(
             keys
             | {
                 "requests": cells.requests[which],
                 "downloads": cells.downloads[which],
-                "visitors": visitors[which],
+                "visitors": cells.visitors[which],
                 "bytes": cells.bytes[which],
                 "clients": cells.clients[which],
                 "depth": np.full(len(which), cells.depth),
@@ -230,9 +282,17 @@ class Rollup:
 
     def clients(self, groups: Flags) -> int:
         """Return how many distinct clients some groups have together."""
-        seen = np.zeros(len(self.people.client), np.bool_)
-        seen[self.people.client[self.lists.members[np.repeat(groups, np.diff(self.lists.offsets))]]] = True
-        return int(np.count_nonzero(seen))
+        count = 0
+        for people, found, _ in self.parts:
+            seen = np.zeros(people.clients, np.bool_)
+            seen[people.client[found.members[np.repeat(groups, np.diff(found.offsets))]]] = True
+            count += int(np.count_nonzero(seen))
+        return count
+
+
+def united_lists(of: Lists, targets: Codes | None, count: int, people: int) -> Lists:
+    """Return the lists of cells, given the cell of each group, or -1; where none are given, groups are cells."""
+    return of if targets is None else collect(*transpose(of, targets, people), count)[0]
 
 
 def _release(rollup: Rollup) -> Released:
@@ -263,11 +323,18 @@ def _absorb(rollup: Rollup, rows: pa.Table) -> pa.Table:
     turn[first] = np.arange(1, len(first) + 1)
     turns = turn[rollup.first]
     groups, ends = np.argsort(turns, kind="stable"), np.cumsum(np.bincount(turns, minlength=len(first) + 1))
-    of_requests, of_bytes = rollup.shares
-    needed = absorb(rollup.lists, groups, ends, rollup.people.client, rollup.table.min_clients, of_requests, of_bytes)
-    if needed > len(ends):
+    clients, most, largest = np.zeros((3, len(ends)), np.int64)
+    for people, found, _ in rollup.parts:
+        of_clients, of_requests, of_bytes = absorb(found, groups, ends, people.client)
+        clients += of_clients
+        np.maximum(most, of_requests, out=most)
+        np.maximum(largest, of_bytes, out=largest)
+    requests, size = (np.cumsum(of[groups])[ends - 1] for of in (rollup.requests, rollup.bytes))
+    fit = (most <= rollup.shares[0] * requests) & (largest <= rollup.shares[1] * size)
+    fit &= clients >= rollup.table.min_clients
+    if not fit.any():
         return rows.slice(0, 0)
-    moved = _moved(rollup, rows, first[: needed - 1], 0)
+    moved = _moved(rollup, rows, first[: int(np.argmax(fit))], 0)
     return rows.slice(0, 0) if rollup.cells(0).unfit.any() else moved  # one client makes too many of the downloads
 
 
@@ -302,6 +369,13 @@ def _differs(column: pa.ChunkedArray) -> Flags:
     """Return whether each value differs from the one before; the first one does not."""
     differs = pc.not_equal(column.slice(1), column.slice(0, max(len(column) - 1, 0)))
     return np.append(np.zeros(min(len(column), 1), np.bool_), differs.to_numpy())
+
+
+def _is_other(column: pa.ChunkedArray) -> Flags:
+    """Return where a key column holds what `others` gives."""
+    rolled = pc.is_null(column) if column.type == pa.int8() else pc.equal(column, OTHER)
+    found: Flags = rolled.to_numpy()
+    return found
 
 
 def others(name: str, count: int) -> pa.Array:

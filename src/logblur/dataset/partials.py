@@ -8,11 +8,11 @@ another plan, is refused like one whose bytes changed.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import pyarrow as pa
 from cryptography.exceptions import InvalidTag
@@ -67,16 +67,10 @@ def write_partial(folder: Path, partial: Partial, key: DayKey, *, plan_digest: s
     """
     if partial.day != key.day:
         raise ValueError("a partial is encrypted under the key of its own day")
-    name = f"{partial.day}-{secrets.token_hex(8)}{SUFFIX}"
-    nonce = keys(f"nonce {name}", _NONCE)
-    sink = pa.BufferOutputStream()
-    _append(sink, _PEOPLE, partial.people)
-    for table, groups in partial.tables.items():
-        _append(sink, table.encode(), groups)
-    plain = memoryview(sink.getvalue()).cast("B")
-    sealed = AESGCM(key.partial_key).encrypt(nonce, plain, _bound(name, key, plan_digest))
-    durable.write_file(folder / name, _MARK, nonce, sealed, mode=0o600)
-    return PartialFile(name, partial.day, len(_MARK) + len(nonce) + len(sealed))
+    name = _file_name(partial)
+    parts = _sealed(name, partial, key, plan_digest=plan_digest, keys=keys)
+    durable.write_file(folder / name, *parts, mode=0o600)
+    return PartialFile(name, partial.day, sum(map(len, parts)))
 
 
 def read_partial(path: Path, key: DayKey, *, plan_digest: str) -> Partial:
@@ -107,7 +101,9 @@ def read_partial(path: Path, key: DayKey, *, plan_digest: str) -> Partial:
 
 
 class Spill:
-    """Partials that wait on disk to be merged, by number; the ledger knows none, so that a killed run leaves orphans.
+    """Partials that wait on disk to be merged, by name; the ledger knows none, so that a killed run leaves orphans.
+
+    Used as a context manager; afterwards nothing is left of them.
 
     Args:
         folder: The state's folder of partials.
@@ -116,22 +112,54 @@ class Spill:
         keys: Gives nonces.
     """
 
-    __slots__ = ("_folder", "_key", "_keys", "_names", "_plan_digest")
+    __slots__ = ("_files", "_folder", "_key", "_keys", "_plan_digest")
 
     def __init__(self, folder: Path, key: DayKey, *, plan_digest: str, keys: KeySource) -> None:
         self._folder, self._key, self._plan_digest, self._keys = folder, key, plan_digest, keys
-        self._names: dict[int, list[str]] = {}
+        self._files: dict[Hashable, list[Path]] = {}
 
-    def put(self, number: int, partial: Partial) -> None:
-        """Write a partial, encrypted."""
-        file = write_partial(self._folder, partial, self._key, plan_digest=self._plan_digest, keys=self._keys)
-        self._names.setdefault(number, []).append(file.name)
+    def __enter__(self) -> Self:
+        return self
 
-    def take(self, number: int) -> Iterator[Partial]:
-        """Read the partials of a number back, in the order they came, and remove each."""
-        for name in self._names.pop(number, ()):
-            yield read_partial(self._folder / name, self._key, plan_digest=self._plan_digest)
-            (self._folder / name).unlink()
+    def __exit__(self, *_: object) -> None:
+        for name in list(self._files):
+            self._remove(name)
+
+    def put(self, name: Hashable, partial: Partial) -> None:
+        """Write one more partial of this name, encrypted; it need not survive a power cut."""
+        path = self._folder / _file_name(partial)
+        parts = _sealed(path.name, partial, self._key, plan_digest=self._plan_digest, keys=self._keys)
+        self._files.setdefault(name, []).append(path)
+        durable.write_scratch(path, *parts)
+
+    def read(self, name: Hashable) -> Iterator[Partial]:
+        """Read the partials of a name back, in the order they came."""
+        for path in self._files.get(name, ()):
+            yield read_partial(path, self._key, plan_digest=self._plan_digest)
+
+    def take(self, name: Hashable) -> Iterator[Partial]:
+        """Read them back, and remove them in the end."""
+        yield from self.read(name)
+        self._remove(name)
+
+    def _remove(self, name: Hashable) -> None:
+        for path in self._files.pop(name, ()):
+            path.unlink(missing_ok=True)
+
+
+def _file_name(partial: Partial) -> str:
+    return f"{partial.day}-{secrets.token_hex(8)}{SUFFIX}"
+
+
+def _sealed(name: str, partial: Partial, key: DayKey, *, plan_digest: str, keys: KeySource) -> tuple[bytes, ...]:
+    """Return the parts of a file: mark, nonce, ciphertext."""
+    nonce = keys(f"nonce {name}", _NONCE)
+    sink = pa.BufferOutputStream()
+    _append(sink, _PEOPLE, partial.people)
+    for table, groups in partial.tables.items():
+        _append(sink, table.encode(), groups)
+    plain = memoryview(sink.getvalue()).cast("B")
+    return _MARK, nonce, AESGCM(key.partial_key).encrypt(nonce, plain, _bound(name, key, plan_digest))
 
 
 def _append(sink: pa.BufferOutputStream, name: bytes, table: pa.Table) -> None:

@@ -16,16 +16,16 @@ class Keyring:
         secrets: The operator's keys, by name.
     """
 
-    __slots__ = ("_days", "_secrets")
+    __slots__ = ("_days", "secrets")
 
     def __init__(self, secrets: Secrets) -> None:
         self._days: dict[date, bytes] = {}
-        self._secrets = secrets
+        self.secrets = secrets
 
     def of(self, plan: Plan, field: str, day: date) -> bytes:
         """Return the operator's key of a field, or 16 bytes that are the same for a day as long as this filter runs."""
         if field in plan.keys:
-            return self._secrets[plan.keys[field].name]
+            return self.secrets[plan.keys[field].name]
         return self._days.setdefault(day, os.urandom(16))
 
     def __repr__(self) -> str:

@@ -15,11 +15,10 @@ from logblur.filtering.keys import Keyring
 from logblur.filtering.slow import SLOWLY, Slow
 from logblur.formats import Format, w3c
 from logblur.parse.detect import guess
-from logblur.parse.parser import MAX_LINE_BYTES
 from logblur.policy.plan import Plan
 from logblur.protect import Templates
 from logblur.protect.detect import Rules
-from logblur.protect.lines import Speakers
+from logblur.protect.lines import speakers
 from logblur.protect.sweep import swept
 from logblur.schema import Block
 
@@ -70,7 +69,7 @@ class Filter:
 
     def __init__(self, form: Format, plan: Plan, keys: Keyring, *, rejects: Rejects, latest_us: int) -> None:
         self.form, self._plan, self._keys, self._rejects, self._latest_us = form, plan, keys, rejects, latest_us
-        self._speakers = Speakers(form.columns, plan, Memory(), Templates())
+        self._speakers = speakers(form.columns, plan, Memory(), Templates(), keys.secrets)
         self._slows: dict[Format, Slow] = {}
         self._ready: Engines | None = None
         self._directives = b""
@@ -129,7 +128,9 @@ class Filter:
             data = block.data[: block.size]
             starts = np.flatnonzero(data == NUMBER_SIGN)
             refused = np.union1d(refused, starts[(starts == 0) | (data[starts - 1] == NEWLINE)])
-        lines = [block.data[at : at + MAX_LINE_BYTES + 2].tobytes().partition(b"\n")[0] for at in refused.tolist()]
+        lines = [
+            block.data[at : at + self._plan.max_line_bytes + 2].tobytes().partition(b"\n")[0] for at in refused.tolist()
+        ]
         printed = self._instead(lines, form, len(made.ends) + len(made.refused) + made.directives)
         out: Parts = []
         written = 0
@@ -155,7 +156,7 @@ class Filter:
         for slow in others:
             if (made := slow.line(line)) is not None:
                 return made
-        if self._rejects == "drop" or len(line) > MAX_LINE_BYTES:
+        if self._rejects == "drop" or len(line) > self._plan.max_line_bytes:
             self.tally.dropped += 1
             return None
         self.tally.swept += 1
@@ -179,18 +180,18 @@ def _says(line: bytes) -> bool:
 class TextFilter:
     """Sweeps lines as free text, whatever they are."""
 
-    def __init__(self, own: Rules = ()) -> None:
-        self._own = own
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
         self.tally = Tally()
 
     def lines(self, data: bytes) -> Parts:
         """Return whole lines, swept; one that is too long is dropped."""
         lines = data.split(b"\n")[:-1]
-        kept = [line for line in lines if len(line) <= MAX_LINE_BYTES]
+        kept = [line for line in lines if len(line) <= self._plan.max_line_bytes]
         self.tally.lines += len(lines)
         self.tally.dropped += len(lines) - len(kept)
         self.tally.swept += len(kept)
-        return [b"".join(line + b"\n" for line in sweep(kept, self._own))]
+        return [b"".join(line + b"\n" for line in sweep(kept, self._plan.identifiers))]
 
 
 def sweep(lines: Sequence[bytes], own: Rules = ()) -> list[bytes]:

@@ -20,20 +20,43 @@ NO_PROTOCOL: Final = b"HTTP/1.0"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
 _BLANK_OR_QUOTE: Final = frozenset({b"", b" ", b"\t", b'"'})
+_ODD: Final = re.compile(rb"[^!#-+\--~]")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9/._{}-]+")
 _MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _DAYS: Final = "Mon Tue Wed Thu Fri Sat Sun".split()
 
 
-def fitted(text: str | None, field: Field, literal: bytes, *, apart: bytes = b"") -> bytes:
+def fitted(text: str | None, field: Field, literal: bytes) -> bytes:
     """Return bytes that a parser reads as this text in this field, ``-`` where there are none.
 
     Args:
         text: What is to be said.
         field: Where it stands.
         literal: What ends the field.
-        apart: Bytes that would part the text from what is behind it: ``?`` after a path.
     """
+    return within_quotes(_fitted(text, field, literal, b""), field)
+
+
+def part_of_url(text: str | None, name: str, field: Field, literal: bytes) -> bytes:
+    """Return how a part stands in a request line or URL; what is behind a host begins with a slash."""
+    apart = b"# " if field.kind is Kind.REQUEST else b"#"
+    if name == "query":
+        printed = _fitted(text and text.replace(" ", "%20"), field, literal, apart)
+        return b"" if printed == NOTHING else b"?" + printed
+    printed = _fitted(text, field, literal, b"?" + apart)
+    if name == "host":
+        return b"" if printed == NOTHING else b"http://" + printed
+    return b"/-" if name == "path" and text and printed == NOTHING else printed
+
+
+def within_quotes(raw: bytes, field: Field) -> bytes:
+    """Return the bytes of a field, within quotes where these may stand around it and are needed."""
+    odd = field.quoted and field.escape in {Escape.PERCENT, Escape.DOUBLED} and _ODD.search(raw)
+    return b'"%b"' % raw if odd else raw
+
+
+def _fitted(text: str | None, field: Field, literal: bytes, apart: bytes) -> bytes:
+    """Return the bytes of a text; ``apart`` would part it from what is behind it: ``?`` after a path."""
     if not text:
         return NOTHING
     if literal[:1] in _BLANK_OR_QUOTE and _PLAIN.fullmatch(text):  # nearly all: nothing to escape
@@ -43,20 +66,9 @@ def fitted(text: str | None, field: Field, literal: bytes, *, apart: bytes = b""
     written = {Escape.BACKSLASH: b"\\x%02X", Escape.PERCENT: b"%%%02X", Escape.JSON: b"\\u%04X"}.get(field.escape)
     for byte in awkward if written else b"":
         raw = raw.replace(bytes([byte]), written % byte) if written else raw
-    if field.quoted and field.escape in {Escape.PERCENT, Escape.DOUBLED} and re.search(rb"[^!#-+\--~]", raw):
-        raw = b'"%b"' % raw
-        awkward = b""
     if any(byte in raw for byte in awkward + b"\r\n"):
         return NOTHING
     return NOTHING if apart and _SCHEME.match(raw) else raw
-
-
-def part_of_url(text: str | None, name: str, field: Field, literal: bytes) -> bytes:
-    """Return how a method, host or path stands in a request line or URL; what is behind a host begins with a slash."""
-    printed = fitted(text, field, literal, apart=b"?# ")
-    if name == "host":
-        return b"" if printed == NOTHING else b"http://" + printed
-    return b"/-" if name == "path" and text and printed == NOTHING else printed
 
 
 def printed_number(value: int, field: Field, nothing: bytes) -> bytes:

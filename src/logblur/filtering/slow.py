@@ -13,15 +13,24 @@ import pyarrow as pa
 
 from logblur.filtering.keys import Keyring
 from logblur.filtering.layout import Layout, layout_of
-from logblur.filtering.printing import NO_METHOD, NO_PROTOCOL, fitted, part_of_url, printed_number, printed_time
+from logblur.filtering.printing import (
+    NO_METHOD,
+    NO_PROTOCOL,
+    NOTHING,
+    fitted,
+    part_of_url,
+    printed_number,
+    printed_time,
+    within_quotes,
+)
 from logblur.formats import Field, Format, Kind
-from logblur.parse.parser import MAX_LINE_BYTES
 from logblur.parse.reference import RejectedError, Row, read, values_of
 from logblur.policy.plan import KEY_SIZE, Plan
 from logblur.protect.addresses import ADDRESS, ENCRYPTED
 from logblur.protect.buckets import bucketed
-from logblur.protect.lines import Speakers, rounded
+from logblur.protect.lines import Said, Speakers, rounded
 from logblur.protect.pseudonyms import field_mac
+from logblur.protect.signals import restricted
 from logblur.protect.spellings import Address, client, truncated
 
 SLOWLY: Final = frozenset({"drop", "keep", "truncate", "pseudonym", "ipcrypt-deterministic", "ipcrypt-ndx"})
@@ -33,25 +42,50 @@ _SOCKET: Final = "unix:"
 class Slow:
     """Protects lines of one format and its alternatives, one at a time."""
 
-    def __init__(self, form: Format, plan: Plan, speakers: Speakers, keys: Keyring, *, latest_us: int) -> None:
-        self._plan, self._speakers, self._keys, self._latest_us = plan, speakers, keys, latest_us
+    def __init__(
+        self, form: Format, plan: Plan, speakers: tuple[Speakers, Speakers], keys: Keyring, *, latest_us: int
+    ) -> None:
+        self._plan, self._latest_us = plan, latest_us
         self._forms: list[tuple[Format, Layout]] = [(one, layout_of(one)) for one in (form, *form.alternatives)]
-        self._trusted = [ip_network(text) for text in plan.client.trusted_proxies if text != _SOCKET]
+        self._always = _Line(plan, speakers[0], keys)
+        self._restricted = _Line(plan.of_restricted(), speakers[1], keys)
 
     def line(self, line: bytes) -> bytes | None:
         """Return a line (without its newline), protected; None where it fits no format, or is a directive."""
+        plan = self._plan
         for form, layout in self._forms:
             try:
                 row = read(
-                    line, form, latest_us=self._latest_us, max_line_bytes=MAX_LINE_BYTES, local=self._plan.log_zone
+                    line, form, latest_us=self._latest_us, max_line_bytes=plan.max_line_bytes, local=plan.log_zone
                 )
             except RejectedError:
                 continue
-            return None if row is None else self._printed(row, layout)
+            if row is None:
+                return None
+            values = values_of(row)
+            return (self._restricted if self._is_restricted(values) else self._always).printed(row, values, layout)
         return None
 
-    def _printed(self, row: Row, layout: Layout) -> bytes:
-        values = values_of(row)
+    def _is_restricted(self, values: dict[str, Any]) -> bool:
+        signals = self._plan.signals
+        if signals is None:
+            return False
+        columns = {
+            name: pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), pa.array([values[name]], pa.large_string()))
+            for name in signals.fields & values.keys()
+        }
+        return bool(restricted(columns, signals, 1)[0])
+
+
+class _Line:
+    """How a line is put together under one Plan."""
+
+    def __init__(self, plan: Plan, speakers: Speakers, keys: Keyring) -> None:
+        self._plan, self._speakers, self._keys = plan, speakers, keys
+        self._trusted = [ip_network(text) for text in plan.client.trusted_proxies if text != _SOCKET]
+
+    def printed(self, row: Row, values: dict[str, Any], layout: Layout) -> bytes:
+        """Return a line that was read."""
         out = layout.literals[0]
         for place, k in enumerate(layout.order):
             field, raw = row[1][k]
@@ -70,13 +104,13 @@ class Slow:
             return printed_time(time, field.layout, self._plan.log_zone)
         if field.name in {"remote_addr", self._plan.client.field}:
             return self._address(field, raw, literal, nothing, values)
-        if not field.name or method == "drop":
+        if not field.name or (method == "drop" and not (field.name == "query" and self._plan.query)):
             return nothing
         value = values[field.name]
         if field.kind is Kind.STATUS and method == "class":
             return b"%d00" % (value // 100) if value else nothing
         if method == "bucket":
-            none = -1 if values[field.name] is None else values[field.name]
+            none = -1 if value is None else value
             return printed_number(int(bucketed(np.array([none], np.int64))[0]), field, nothing)
         if method == "pseudonym":
             return self._mac(field.name, None if value is None else value.encode(), values)
@@ -85,19 +119,24 @@ class Slow:
             return raw or (raw if field.quoted else nothing)
         if field.name == "referer" and method == "domain":
             value = values["referer_host"]
-        return fitted(value if isinstance(said, str) or said is None else said([value])[0], field, literal)
+        assert callable(said)
+        return fitted(_said(said, value), field, literal)
 
     def _request(self, field: Field, literal: bytes, values: dict[str, Any]) -> bytes:
         request = field.kind is Kind.REQUEST
         if request and values["method"] is None:
-            return b"-"
-        parts = {"method": NO_METHOD, "host": b"", "path": b"-", "protocol": NO_PROTOCOL}
+            return NOTHING
+        parts = {"method": NO_METHOD, "host": b"", "path": NOTHING, "query": b"", "protocol": NO_PROTOCOL}
+        if not request and "path" not in field.columns:
+            parts["path"] = b""
         for name in parts:
             said = self._speakers.of(name) if name in field.columns else None
             if callable(said) and not (name == "host" and self._speakers.of("path") is None):
-                parts[name] = part_of_url(said([values[name]])[0], name, field, literal)
-        target = parts["host"] + parts["path"]
-        return b" ".join((parts["method"], target, parts["protocol"])) if request else target
+                parts[name] = part_of_url(_said(said, values[name]), name, field, literal)
+        target = parts["host"] + parts["path"] + parts["query"]
+        return within_quotes(
+            b" ".join((parts["method"], target, parts["protocol"])) if request else target or NOTHING, field
+        )
 
     def _address(self, field: Field, raw: bytes, literal: bytes, nothing: bytes, values: dict[str, Any]) -> bytes:
         method = self._plan.methods.get("remote_addr", "drop")
@@ -110,9 +149,10 @@ class Slow:
             value = found if found.version == 6 else IPv6Address(0xFFFF << 32 | int(found))
             if method == "pseudonym":
                 return self._mac("remote_addr", value.packed, values)
-            encrypt = ENCRYPTED[method](pa.array([value.packed], pa.binary(16)), self._key("remote_addr", values))[0]
-            if len(made := encrypt.as_py()) > ADDRESS:
-                return made.hex().encode()  # type: ignore[no-any-return]
+            column = pa.array([value.packed], pa.binary(ADDRESS))
+            made: bytes = ENCRYPTED[method](column, self._key("remote_addr", values))[0].as_py()
+            if len(made) > ADDRESS:
+                return made.hex().encode()
             found = IPv6Address(made).ipv4_mapped or IPv6Address(made)
         if method == "truncate":
             found = truncated(found, ipv4_prefix=self._plan.ipv4_prefix, ipv6_prefix=self._plan.ipv6_prefix)
@@ -139,3 +179,8 @@ class Slow:
 
     def _key(self, field: str, values: dict[str, Any]) -> bytes:
         return self._keys.of(self._plan, field, values["time"].astimezone(self._plan.zone).date())
+
+
+def _said(said: Said, text: str | None) -> str | None:
+    made: str | None = said(pa.array([text], pa.large_string()))[0].as_py()
+    return made

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final, Protocol
@@ -21,7 +22,6 @@ from logblur.filtering.keys import Keyring
 from logblur.filtering.lines import Engines, Filter, Parts, Rejects, TextFilter
 from logblur.formats import Format, resolve_format
 from logblur.parse.detect import SAMPLE_BYTES, choose
-from logblur.parse.parser import MAX_LINE_BYTES
 from logblur.policy import Policy, load_policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import resolve
@@ -35,8 +35,8 @@ TEXT: Final = "text"
 """The format of what has none: error logs, swept as free text."""
 
 _PIPE_BYTES: Final = 1 << 20
-_NO_LATEST: Final = 1 << 62
-"""A pipe is filtered for months: no line is refused for its time, which counts nowhere here."""
+_LATEST: Final = datetime(9998, 12, 31, tzinfo=UTC)
+"""A pipe is filtered for months, and a time counts nowhere here: a line is refused for one that no calendar writes."""
 
 
 class Sink(Protocol):
@@ -154,13 +154,15 @@ class _Job:
                 f"{form.name}: lines within JSON cannot be written back as they came; take them out first, or treat "
                 "the log as free text (--format text)"
             )
-        made = Filter(form, self._plan, self._keys, rejects=self._rejects, latest_us=_NO_LATEST)
+        made = Filter(
+            form, self._plan, self._keys, rejects=self._rejects, latest_us=int(_LATEST.timestamp()) * 1_000_000
+        )
         self._filters.append(made)
         self._formats.append(form.name)
         return made
 
     def _text(self) -> TextFilter:
-        made = TextFilter(self._plan.identifiers)
+        made = TextFilter(self._plan)
         self._filters.append(made)
         self._formats.append(TEXT)
         return made
@@ -170,7 +172,7 @@ class _Job:
         self._stop.watch(content)
         lines = self._text().lines if self._plan.format == TEXT else None
         waiting = b""
-        for data in _whole_lines(content, self._stop):
+        for data in _whole_lines(content, self._stop, self._plan.max_line_bytes):
             if lines is None:
                 waiting += data
                 if (form := self._told(waiting, content)) is None:
@@ -195,7 +197,7 @@ class _Job:
 
     def file(self, content: LogContent, write: Sink) -> None:
         """Filter a file, blocks of lines in several threads."""
-        reader = BlockReader(content, segment_size=1 << 62)
+        reader = BlockReader(content, segment_size=1 << 62, max_line_bytes=self._plan.max_line_bytes)
         if self._plan.format == TEXT:
             text = self._text()
             while block := reader.read():
@@ -343,10 +345,10 @@ def _rows_in(lines: bytes) -> bool:
     return b"#Fields:" in lines or any(x.strip() and not x.startswith(b"#") for x in lines.split(b"\n"))
 
 
-def _whole_lines(content: LogContent, stop: Stop) -> Iterator[bytes]:
+def _whole_lines(content: LogContent, stop: Stop, longest: int) -> Iterator[bytes]:
     """Yield what comes, cut behind the last newline; an incomplete line waits. The end of the pipe ends it.
 
-    A line of more than `MAX_LINE_BYTES` is cut to one byte more, which the parser rejects, so that none costs memory.
+    A line of more than ``longest`` bytes is cut to one byte more, which the parser rejects, so that none costs memory.
     """
     with contextlib.suppress(OSError, AttributeError):
         fcntl.fcntl(0, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -365,6 +367,6 @@ def _whole_lines(content: LogContent, stop: Stop) -> Iterator[bytes]:
         if end:
             yield carry + bytes(view[:end])
             carry = b""
-        carry = (carry + bytes(view[end:n]))[: MAX_LINE_BYTES + 1]
+        carry = (carry + bytes(view[end:n]))[: longest + 1]
     if carry:
         yield carry + b"\n"

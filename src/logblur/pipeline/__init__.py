@@ -82,8 +82,8 @@ def run(
 
     Cost:
         Memory does not grow with the logs: a few blocks and at most `parser.MAX_ROWS` rows for each worker. What is
-        merged at once is at most `publishing.AT_ONCE` of a day; beside it are the day's people and, of groups that may
-        be published, who is in them. The state grows with the distinct (group, person) pairs of open days.
+        merged at once is at most `publishing.AT_ONCE` of a day (`aggregate.shares` says what is beside it). The state
+        grows with the distinct (group, person) pairs of open days.
     """
     began = time.perf_counter()
     policy = policy if isinstance(policy, Policy) else load_policy(policy)

@@ -79,7 +79,8 @@ class Ingest:
                 self.errors.append(error)
             except StateLimitError as error:
                 self.limit = error
-                return
+                break
+        self.__dict__.pop("_workers", None)  # what they learnt goes: publishing needs the memory
 
     @functools.cached_property
     def _workers(self) -> Workers:

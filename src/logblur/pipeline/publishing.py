@@ -15,12 +15,13 @@ from logblur.pipeline.days import plan_of
 from logblur.summary import TableSummary
 
 if TYPE_CHECKING:
+    from logblur.aggregate import Released
     from logblur.policy.plan import Plan
-    from logblur.schema import Partial
 
 
 AT_ONCE: Final = 64 << 20
-"""Bytes of partials on disk that are merged at once; in memory they take up to four times as much."""
+"""Bytes of partials on disk that are merged at once; in memory they take up to four times as much. A share of a day
+that has more is half of it: beside it are the others' people."""
 
 
 class Publishing:
@@ -62,12 +63,11 @@ class Publishing:
 
     def _publish(self, record: DayRecord, *, final: bool) -> None:
         """Merge a day's partials, hold its tables against their thresholds, and write them."""
-        from logblur.aggregate import release
         from logblur.dataset.publish import DayInfo, publish_day
 
         stopping.check()
         state, plan = self._state, plan_of(record)
-        released = release(self._merged(record, plan), plan.tables)
+        released = self._released(record, plan)
         rolled_up = {name: table.rolled_up for name, table in released.items()}
         info = DayInfo(plan, record.key_id, final, rolled_up, state.ledger.builds(record.day))
         publish_day(state.out, record.day, {name: table.rows for name, table in released.items()}, info)
@@ -82,13 +82,14 @@ class Publishing:
                     old.rolled_up + table.rolled_up,
                 )
 
-    def _merged(self, record: DayRecord, plan: Plan) -> Partial:
-        """Merge a day's partials, range by range where they are too many to be in memory at once."""
-        from logblur.aggregate import merge, merge_in_ranges
+    def _released(self, record: DayRecord, plan: Plan) -> dict[str, Released]:
+        """Return what may be published of a day; share by share where its partials are too many for memory."""
+        from logblur.aggregate import merge, release, release_in_shares
         from logblur.dataset.partials import Spill
 
-        state, ranges = self._state, self._state.size(record.day) // AT_ONCE + 1
-        if ranges == 1:
-            return merge(list(state.read_partials(record.day)))
-        spill = Spill(state.partials, state.key(record), plan_digest=plan.digest, keys=state.key_source)
-        return merge_in_ranges(lambda: state.read_partials(record.day), plan.tables, ranges, spill)
+        state, size = self._state, self._state.size(record.day)
+        if size <= AT_ONCE or "remote_addr" not in plan.visitor_from:  # then a visitor may be of several clients
+            return release(merge(list(state.read_partials(record.day))), plan.tables)
+        with Spill(state.partials, state.key(record), plan_digest=plan.digest, keys=state.key_source) as spill:
+            shares = 2 * size // AT_ONCE + 1
+            return release_in_shares(lambda: state.read_partials(record.day), plan.tables, shares, spill)

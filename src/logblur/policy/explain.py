@@ -15,7 +15,7 @@ from logblur.schema import FINDINGS, PARSED, Category, metadata_of
 
 RECORD: Final[Mapping[Method, str]] = {
     "pseudonym": "pseudonym under {key}, in records; personal data",
-    "keep": "as logged but for addresses within, in records; personal data",
+    "keep": "as logged but for addresses within, which are treated as the client's, in records; personal data",
 }
 """What is left of a field that only some servers log."""
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import AfterValidator
 
 from logblur.policy.rules import Name, pattern
 from logblur.schema import FINDINGS
 
 
+def _matches(regex: str, words: list[str]) -> list[bool]:
+    """Say which words a regular expression matches."""
+    import pyarrow as pa  # few policies have identifiers of their own
+    import pyarrow.compute as pc
+
+    return [bool(found) for found in pc.match_substring_regex(pa.array(words), regex).to_pylist()]
+
+
 def _pattern(value: str) -> str:
-    if pc.match_substring_regex(pa.array([""]), pattern(value))[0].as_py():
+    if any(_matches(pattern(value), [""])):
         raise ValueError("should not match an empty text: it would be found everywhere")
     return value
 
@@ -22,8 +28,7 @@ def _identifiers(value: dict[str, str]) -> dict[str, str]:
     for name, regex in value.items():
         if name in FINDINGS:
             raise ValueError(f"{name!r} is found already; choose another name")
-        words = pa.array([f"{{{word}}}" for word in (*FINDINGS, *value, "long")])
-        if pc.any(pc.match_substring_regex(words, regex)).as_py():
+        if any(_matches(regex, [f"{{{word}}}" for word in (*FINDINGS, *value, "long")])):
             raise ValueError(f"{name!r} matches a word in braces, which stands for what was found: say more of it")
     return value
 

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, get_args
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -32,6 +30,9 @@ def pattern(value: str) -> str:
     """Return a regular expression of RE2, which takes linear time; `ValueError` for what is none."""
     if len(value) > 500:
         raise ValueError("should have at most 500 characters")
+    import pyarrow as pa  # few policies have patterns
+    import pyarrow.compute as pc
+
     try:
         pc.match_substring_regex(pa.array([""]), value)
     except pa.ArrowInvalid:  # its words would quote the pattern

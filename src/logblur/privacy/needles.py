@@ -20,8 +20,7 @@ from logblur.privacy import form_kernels, search_kernels
 from logblur.privacy.haystack import KIND, Haystack, Spans, joined, power_of_two
 from logblur.privacy.raw import RawBatch, addresses_of
 from logblur.protect import printing_kernels
-from logblur.protect.addresses import Addresses
-from logblur.schema import PAD
+from logblur.protect.addresses import Addresses, joined_texts
 
 _EMAIL: Final = re.compile(r"[^\s@/:;,<>()\[\]\"'=&?%]+@[\w-]+(?:\.[\w-]+)+")
 _ADDRESS: Final = re.compile(r"[0-9A-Fa-f:.]{7,}")
@@ -218,8 +217,7 @@ def _packed(found: Addresses) -> Spans:
 
 def _texts(found: Addresses) -> Spans:
     """Return the text of each address, RFC 5952."""
-    out, ends = np.empty(_LONGEST_ADDRESS * len(found.high) + PAD, np.uint8), np.empty(len(found.high), np.int64)
-    printing_kernels.print_addresses(found.high, found.low, found.family, printing_kernels.PLAIN, out, ends)
+    out, ends = joined_texts(found, printing_kernels.PLAIN)
     starts = np.append(0, ends[:-1])[: len(ends)]
     return _only(Spans(out, starts, ends), found.family != 0)
 

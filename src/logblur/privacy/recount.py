@@ -42,7 +42,7 @@ def protected_rows(logs: Sequence[str], plan: Plan) -> pl.DataFrame:
         rows = protect(
             classify(batch, site=plan.site, memory=memory), plan, lambda _: key, columns=columns, templates=templates
         )
-        table = pa.Table.from_batches([rows.batch]).drop_columns(["visitor"])
+        table = rows.rows().drop_columns(["visitor"])
         texts = [
             pa.field(f.name, pa.large_string() if pa.types.is_dictionary(f.type) else f.type) for f in table.schema
         ]

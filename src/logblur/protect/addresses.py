@@ -23,7 +23,7 @@ from logblur.errors import KeyMaterialError, UsageError
 from logblur.policy.plan import Method
 from logblur.protect import address_kernels
 from logblur.protect.pseudonyms import field_mac
-from logblur.schema import NONE
+from logblur.schema import NONE, PAD
 
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
@@ -33,6 +33,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ADDRESS = 16
 """Bytes of an address."""
+
+_LONGEST_TEXT: Final = 48  # bytes of an address in brackets, and to spare
 
 TWEAK_ND, TWEAK_NDX = 8, 16
 """Bytes of the tweaks of ipcrypt-nd and ipcrypt-ndx."""
@@ -168,6 +170,26 @@ def truncated(found: Addresses, *, ipv4_prefix: int, ipv6_prefix: int) -> Addres
     high, low = found.high.copy(), found.low.copy()
     prefix_kernels.truncate(high, low, ipv4_prefix, ipv6_prefix)
     return Addresses(high, low, found.family)
+
+
+def joined_texts(found: Addresses, standing: int, behind: bytes = b"") -> tuple[Bytes, Ints]:
+    """Return the text of each address (RFC 5952), ``-`` for none, one behind the other, and where each ends.
+
+    Args:
+        found: The addresses.
+        standing: How an IPv6 address may stand, of `printing_kernels`.
+        behind: What is printed behind each.
+
+    Shapes:
+        The bytes are padded by `schema.PAD` at least.
+    """
+    from logblur.protect import printing_kernels
+
+    rows = len(found.family)
+    out, ends = np.empty((_LONGEST_TEXT + len(behind)) * rows + PAD, np.uint8), np.empty(rows, np.int64)
+    padded = np.frombuffer(behind + bytes(PAD), np.uint8)
+    printing_kernels.print_addresses(found.high, found.low, found.family, standing, padded, len(behind), out, ends)
+    return out, ends
 
 
 def column_of(found: Addresses) -> pa.Array:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
@@ -22,8 +22,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.growing import Grown
+from logblur.jit.codes import SEEDS, gather, intern
 from logblur.periods import Period
 from logblur.policy.plan import CAMPAIGN, Method, Plan
+from logblur.policy.resolve import made_of
 from logblur.policy.rules import rules_of
 from logblur.protect import kernels
 from logblur.protect.addresses import (
@@ -103,12 +105,25 @@ class _Rows:
     addresses: Addresses | None
     times: LocalTimes
     keys: list[bytes]
+    count: int
     restricted: npt.NDArray[np.bool_] | None
     by_campaign: npt.NDArray[np.bool_] | None
     secrets: Secrets
 
     def has(self, name: str) -> bool:
         return name in self.batch.schema.names
+
+    def at(self, places: npt.NDArray[np.int32]) -> _Rows:
+        """Return some of the rows, for what text columns alone tell."""
+        times = self.times
+        return replace(
+            self,
+            coded={name: _Coded(column.codes[places], column.values) for name, column in self.coded.items()},
+            times=LocalTimes(times.days[places], times.hours[places], times.dates, times.numbers[places]),
+            count=len(places),
+            restricted=None if self.restricted is None else self.restricted[places],
+            by_campaign=None,
+        )
 
     def made(self, name: str, what: object, make: Callable[[pa.Array], pa.Array]) -> _Coded:
         """Return a column with each of its texts replaced by what is made of it."""
@@ -142,7 +157,7 @@ def protect(
         from the parsed values before ``[fields]`` acts, also where a field is dropped.
 
     Cost:
-        Work is done once per distinct value, then a take per column; about 100 ns a row in all.
+        Work is done once per distinct value or person, then a take per column; about 100 ns a row in all.
     """
     coded = {name: _coded(batch.column(name)) for name in batch.schema.names if _is_text(batch.schema.field(name).type)}
     times = local_times(np.asarray(batch.column("time").cast(pa.int64())), plan.zone, plan.period)
@@ -155,24 +170,51 @@ def protect(
     marked = restricted(texts, plan.signals, batch.num_rows) if plan.signals else None
     by_campaign = _by_campaign(coded, plan, marked) if plan.follows_campaigns else None
     grown = Grown() if grown is None else grown
-    rows = _Rows(batch, plan, templates, grown, coded, addresses, times, keys, marked, by_campaign, secrets)
-    visitors, counted = _tokens(rows)
-    if plan.signals is not None and not plan.signals.visitors:
-        visitors[marked] = NOBODY
-    out: dict[str, pa.Array] = {
-        "date": pa.array(times.days),
-        "universe": pa.array(_universes(rows)),
-        "bytes": _bytes(rows),
-        "visitor": pa.array(visitors),
-        "client": pa.array(counted),
-    } | {name: _column(name, rows) for name in columns}
-    result = pa.RecordBatch.from_pydict(out)
+    count = batch.num_rows
+    rows = _Rows(batch, plan, templates, grown, coded, addresses, times, keys, count, marked, by_campaign, secrets)
+    person, examples = _people(rows)
+    of_people = rows.at(examples)
+    visitors, counted = _tokens(of_people)
+    if of_people.restricted is not None and plan.signals is not None and not plan.signals.visitors:
+        visitors[of_people.restricted] = NOBODY
+    tells = {name for name in columns if _tells_people(name, plan)}
+    people = pa.RecordBatch.from_pydict(
+        {"date": pa.array(of_people.times.days), "visitor": pa.array(visitors), "client": pa.array(counted)}
+        | {name: _column(name, of_people) for name in columns if name in tells}
+    )
+    result = pa.RecordBatch.from_pydict(
+        {"person": pa.array(person), "universe": pa.array(_universes(rows)), "bytes": _bytes(rows)}
+        | {name: _column(name, rows) for name in columns if name not in tells}
+    )
     left_out: dict[date, int] = {}
     if not all(keys):
         counts = np.bincount(times.numbers, minlength=len(keys)).tolist()
         left_out = {d: n for d, n, key in zip(times.dates, counts, keys, strict=True) if not key}
-        result = _filtered(result, np.array([bool(k) for k in keys])[times.numbers])
-    return Protected(result, _nulled(rows, columns), left_out)
+        kept = np.array([bool(key) for key in keys])[of_people.times.numbers]
+        renamed = pa.array((np.cumsum(kept) - 1).astype(np.int32)[person])
+        result = _filtered(result.set_column(0, "person", renamed), kept[person])
+        people = _filtered(people, kept)
+    return Protected(result, people, _nulled(rows, columns), left_out)
+
+
+def _people(rows: _Rows) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Return the person of each row, and a row of each: who has one address, user agent, day and set of rules."""
+    words = np.zeros(rows.count, np.uint64)
+    for name in ("remote_addr", "user_agent"):
+        if name in rows.coded:
+            words = words << np.uint64(32) | rows.coded[name].codes.astype(np.uint64)
+    days = rows.times.numbers.astype(np.uint64)
+    if rows.restricted is not None:
+        days = days << np.uint64(1) | rows.restricted
+    person, distinct, _ = intern(words, days, SEEDS)
+    examples = np.empty(len(distinct), np.int32)
+    kernels.find_examples(person, examples)
+    return person, examples
+
+
+def _tells_people(name: str, plan: Plan) -> bool:
+    """Return whether a column follows from the client's address and the user agent alone."""
+    return name in plan.columns and made_of(name, plan.dimensions).keys() <= {"remote_addr", "user_agent"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,7 +293,7 @@ def _lost(before: _Coded, after: _Coded) -> int:
 
 
 def _tokens(rows: _Rows) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    count, plan = rows.batch.num_rows, rows.plan
+    count, plan = rows.count, rows.plan
     words = np.frombuffer(b"".join(k or bytes(16) for k in rows.keys), "<u8").reshape(-1, 2).astype(np.uint64)
     same = np.zeros(count, np.int32)
     if rows.addresses is None:
@@ -312,7 +354,7 @@ def _names_one(column: _Coded) -> npt.NDArray[np.bool_]:
 
 
 def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
-    count, coded = rows.batch.num_rows, rows.coded
+    count, coded = rows.count, rows.coded
     same, out = np.zeros(count, np.int32), np.empty(count, np.int8)
 
     def codes(name: str) -> npt.NDArray[np.int32]:
@@ -349,7 +391,7 @@ def _status(rows: _Rows) -> npt.NDArray[np.int16]:
 
 def _bytes(rows: _Rows) -> pa.Array:
     if not rows.has("bytes_sent"):
-        return pa.array(np.zeros(rows.batch.num_rows, np.int64))
+        return pa.array(np.zeros(rows.count, np.int64))
     return pa.array(np.maximum(_numbers("bytes_sent", rows), 0))
 
 
@@ -383,7 +425,7 @@ def _column(name: str, rows: _Rows) -> pa.Array:
         return _times(rows)
     if name in NUMBERS:
         if not rows.has(name):
-            return pa.nulls(rows.batch.num_rows, pa.int64())
+            return pa.nulls(rows.count, pa.int64())
         numbers = _numbers(name, rows)
         return pa.array(numbers, mask=numbers < 0)
     always = _values(name, rows, rows.plan)
@@ -499,19 +541,19 @@ def _encrypted(found: Addresses, codes: npt.NDArray[np.signedinteger], method: M
 
 
 def _constant(text: str, rows: _Rows) -> _Coded:
-    return _Coded(np.zeros(rows.batch.num_rows, np.int32), pa.array([text], pa.string()))
+    return _Coded(np.zeros(rows.count, np.int32), pa.array([text], pa.string()))
 
 
 def _rebuilt(column: _Coded) -> pa.DictionaryArray:
     """Return the column with the distinct values that occur, and no other, in fresh buffers."""
-    values = column.values.cast(pa.string())
+    values, codes = column.values.cast(pa.string()), column.codes.astype(np.int32, copy=False)
     used = np.zeros(len(values), np.bool_)
-    kernels.mark(column.codes.astype(np.int32, copy=False), used)
+    kernels.mark(codes, used)
     distinct = values.filter(pa.array(used)).dictionary_encode()
     # the narrowest codes that do: fresh memory is what these columns cost
     new = np.zeros(len(values), np.min_scalar_type(-max(len(distinct.dictionary), 1)))
     new[used] = np.asarray(distinct.indices)
-    return pa.DictionaryArray.from_arrays(pa.array(new[column.codes]), _copied(distinct.dictionary), safe=False)
+    return pa.DictionaryArray.from_arrays(pa.array(gather(new, codes)), _copied(distinct.dictionary), safe=False)
 
 
 def _copied(texts: pa.Array) -> pa.Array:

@@ -12,8 +12,6 @@ import numpy as np
 from logblur.jit import inline, kernel
 from logblur.jit.intrinsics import U
 
-MEMO = 1 << 14
-
 
 @kernel
 def mark_quarters(times, first, present):
@@ -35,6 +33,13 @@ def mark(codes, used):
     """Set ``used[code]`` for each code that occurs."""
     for row in range(len(codes)):
         used[codes[row]] = True
+
+
+@kernel
+def find_examples(codes, rows):
+    """Write for each code the first row that has it."""
+    for row in range(len(codes) - 1, -1, -1):
+        rows[codes[row]] = row
 
 
 @inline
@@ -114,31 +119,25 @@ def sip4(k0, k1, a, b, c, d):
 
 @kernel
 def tokens(days, keys, address, high, low, family, agent, agents, by_address, visitors, clients):
-    """Keyed tokens of each row's visitor and client.
+    """Keyed tokens of the visitor and client of each row.
 
     ``days`` (rows): index into ``keys`` (days, 2). ``address``, ``agent`` (rows): codes into ``high``, ``low``,
     ``family`` and ``agents`` (a digest of each agent). A visitor is the address (left out unless ``by_address``) with
     the agent's digest; a client the IPv4 address, the IPv6 /56, or what stands there instead. The fourth word tells
-    these apart. Most rows repeat a recent one: a small direct-mapped memory answers those.
+    these apart.
     """
-    seen = np.full((MEMO, 3), -1, np.int64)
-    known = np.zeros((MEMO, 2), np.uint64)
     for row in range(len(days)):
-        day, a, g = np.int64(days[row]), np.int64(address[row]), np.int64(agent[row])
-        slot = (a * 31 + g * 17 + day) & (MEMO - 1)
-        if seen[slot, 0] != a or seen[slot, 1] != g or seen[slot, 2] != day:
-            k0, k1, kind = keys[day, 0], keys[day, 1], U(family[a])
-            h, l = high[a], low[a]
-            if kind == 6:
-                known[slot, 1] = sip4(k0, k1, h & ~U(0xFF), U(0), U(0), U(1) << U(8) | kind)
-            else:
-                known[slot, 1] = sip4(k0, k1, h, l, U(0), U(1) << U(8) | kind)
-            if by_address:
-                known[slot, 0] = sip4(k0, k1, h, l, agents[g], U(2) << U(8) | kind)
-            else:
-                known[slot, 0] = sip4(k0, k1, U(0), U(0), agents[g], U(3) << U(8))
-            seen[slot, 0], seen[slot, 1], seen[slot, 2] = a, g, day
-        visitors[row], clients[row] = known[slot, 0], known[slot, 1]
+        a = np.int64(address[row])
+        k0, k1, kind = keys[days[row], 0], keys[days[row], 1], U(family[a])
+        h, l = high[a], low[a]
+        if kind == 6:
+            clients[row] = sip4(k0, k1, h & ~U(0xFF), U(0), U(0), U(1) << U(8) | kind)
+        else:
+            clients[row] = sip4(k0, k1, h, l, U(0), U(1) << U(8) | kind)
+        if by_address:
+            visitors[row] = sip4(k0, k1, h, l, agents[agent[row]], U(2) << U(8) | kind)
+        else:
+            visitors[row] = sip4(k0, k1, U(0), U(0), agents[agent[row]], U(3) << U(8))
 
 
 @kernel

@@ -10,43 +10,42 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.errors import PolicyError
 from logblur.policy.plan import Plan
-from logblur.protect.addresses import (
-    ADDRESS,
-    ENCRYPTED,
-    TWEAK_ND,
-    TWEAK_NDX,
-    Addresses,
-    addresses_of,
-    column_of,
-    pseudonym,
-    truncated,
-)
-from logblur.protect.detect import without_addresses
+from logblur.protect.addresses import ENCRYPTED, Addresses, addresses_of, column_of, pseudonym, truncated
 from logblur.protect.door import METHODS
 from logblur.protect.hosts import sites
+from logblur.protect.named import Secrets
 from logblur.protect.pages import written
 from logblur.protect.paths import Templates
-from logblur.protect.pseudonyms import pseudonyms
+from logblur.protect.pseudonyms import field_mac
+from logblur.protect.queries import kept_parameters
 from logblur.protect.referrers import origins, pages
+from logblur.protect.within import swept_of_addresses
 from logblur.schema import NONE
 
 if TYPE_CHECKING:
     from logblur.classify import Agent, Memory
 
-Said = Callable[[Sequence[str | None]], list[str | None]]
-"""Distinct texts of a column -> what a line may say instead, None for nothing."""
+Said = Callable[[pa.Array], pa.Array]
+"""Distinct texts of a column (large_string) -> what a line may say instead (string), null for nothing."""
 
 UNUSUAL_METHOD: Final = "UNUSUAL"
 """Stands for a method that no standard names: its text is the client's."""
 
 ADDRESS_METHODS: Final = frozenset({"drop", "keep", "truncate", "pseudonym", *ENCRYPTED})
+
+
+_UNPRINTED: Final = {
+    "": "a line without a time is no line of its format: choose day, or finer",
+    "country": "in the place of an address a country would be read as the name of a host: choose truncate",
+    "asn": "in the place of an address a network's owner would be read as the name of a host: choose truncate",
+    "terms": "a line has no field for what was searched for, and a referrer is a URL: choose domain",
+}
+"""Why a line cannot say what a table can, by method."""
 
 
 class Speakers:
@@ -57,6 +56,8 @@ class Speakers:
         plan: What becomes of each.
         memory: What is known of user agents and hosts.
         templates: Those made before.
+        secrets: The operator's keys, by name.
+        path: Where the policy says it, for errors.
 
     Raises:
         PolicyError: A method that cannot be printed in a line.
@@ -66,10 +67,18 @@ class Speakers:
         stands for a column that is dropped, ``keep`` for bytes that stay as they are.
     """
 
-    def __init__(self, columns: Collection[str], plan: Plan, memory: Memory, templates: Templates) -> None:
-        self._plan, self._memory, self._templates = plan, memory, templates
-        if plan.signals is not None:
-            raise PolicyError("lines cannot go through stricter rules yet (logblur filter)", path="signals")
+    def __init__(
+        self,
+        columns: Collection[str],
+        plan: Plan,
+        memory: Memory,
+        templates: Templates,
+        secrets: Secrets,
+        *,
+        path: str = "fields",
+    ) -> None:
+        self._plan, self._memory, self._templates, self._path = plan, memory, templates, path
+        self._secrets = secrets
         for name in sorted(set(columns) - {"referer_host"}):
             self._check(name)
 
@@ -94,23 +103,23 @@ class Speakers:
             "user_agent": {"drop", "family"},
         }.get(name, {"drop", "keep", "pseudonym"})
         if method not in known:
-            what = (
-                "cannot be left out of a line: choose day, or finer" if name == "time" else f"cannot print {method!r}"
-            )
-            raise PolicyError(f"{what} (logblur filter)", path=f"fields.{name}")
+            what = _UNPRINTED.get(method if name != "time" else "", f"cannot print {method!r}")
+            raise PolicyError(f"{what} (logblur filter)", path=f"{self._path}.{name}")
 
     def of(self, name: str) -> Said | str | None:
         """Return what is said of a text column: a function, ``keep``, or None where it is dropped."""
         method = self.method(name)
+        if name == "query":
+            return self._queries if self._plan.query else None
         if method == "drop":
             return None
         match name:
             case "path":
                 return self._paths
             case "host":
-                return lambda texts: _or_none(sites(pa.array(texts, pa.large_string())).to_pylist())
+                return lambda texts: _or_null(sites(texts))
             case "method":
-                return lambda texts: [t if t is None or t in METHODS else UNUSUAL_METHOD for t in texts]
+                return _methods
             case "referer":
                 return self._domains if method == "domain" else self._referrers
             case "user_agent":
@@ -118,38 +127,58 @@ class Speakers:
             case "status" | "bytes_sent" | "bytes_received" | "duration":
                 return "keep"
             case _ if method == "keep":
-                return _without_addresses
+                return self._kept
             case _:
                 raise ValueError("what belongs to rows is not said of texts")
 
-    def _paths(self, texts: Sequence[str | None]) -> list[str | None]:
-        made = self._templates.of(pa.array(texts, pa.large_string()), self._plan.identifiers)
-        return _or_none(written(made, self._plan.pages).to_pylist())
+    def _kept(self, texts: pa.Array) -> pa.Array:
+        made = swept_of_addresses(texts, self._plan, self._secrets)
+        return pc.if_else(pc.equal(texts, ""), pa.scalar(None, made.type), made)
 
-    def _referrers(self, texts: Sequence[str | None]) -> list[str | None]:
-        values = pa.array(texts, pa.large_string())
+    def _paths(self, texts: pa.Array) -> pa.Array:
+        return _or_null(written(self._templates.of(texts, self._plan.identifiers), self._plan.pages))
+
+    def _queries(self, texts: pa.Array) -> pa.Array:
+        made = kept_parameters(texts, self._plan.query, self._plan.identifiers)
+        return pc.if_else(pc.equal(made, ""), pa.scalar(None, made.type), made)
+
+    def _referrers(self, texts: pa.Array) -> pa.Array:
         if self.method("referer") == "origin":
-            return _or_none(origins(values).to_pylist())
-        return _or_none(pages(values, self._templates, self._plan.identifiers).to_pylist())
+            return _or_null(origins(texts))
+        return _or_null(pages(texts, self._templates, self._plan.identifiers))
 
-    def _domains(self, hosts: Sequence[str | None]) -> list[str | None]:
-        codes, rows = self._memory.hosts.look(hosts)
-        return [None if (domain := rows[code][0]) == NONE else f"https://{domain}/" for code in codes.tolist()]
+    def _domains(self, hosts: pa.Array) -> pa.Array:
+        codes, rows = self._memory.hosts.look(hosts.to_pylist())
+        known = {code: None if rows[code][0] == NONE else f"https://{rows[code][0]}/" for code in set(codes.tolist())}
+        return pa.array([known[code] for code in codes.tolist()], pa.string())
 
-    def _agents(self, texts: Sequence[str | None]) -> list[str | None]:
-        codes, rows = self._memory.agents.look(texts)
-        said = {code: _agent(cast("Agent", rows[code])) for code in set(codes.tolist())}
-        return [None if text is None else said[code] for text, code in zip(texts, codes.tolist(), strict=True)]
-
-
-def _without_addresses(texts: Sequence[str | None]) -> list[str | None]:
-    """Return texts that are kept: no address stays in them, in any spelling."""
-    made = without_addresses(pa.array(texts, pa.large_string())).to_pylist()
-    return [said if text else None for said, text in zip(made, texts, strict=True)]
+    def _agents(self, texts: pa.Array) -> pa.Array:
+        codes, rows = self._memory.agents.look(texts.to_pylist())
+        known = {code: _agent(cast("Agent", rows[code])) for code in set(codes.tolist())}
+        made = pa.array([known[code] for code in codes.tolist()], pa.string())
+        return pc.if_else(texts.is_valid(), made, pa.scalar(None, pa.string()))
 
 
-def _or_none(texts: Sequence[str]) -> list[str | None]:
-    return [None if text == NONE else text for text in texts]
+def speakers(
+    columns: Collection[str], plan: Plan, memory: Memory, templates: Templates, secrets: Secrets
+) -> tuple[Speakers, Speakers]:
+    """Return what lines may say under a Plan, and what they may say of restricted requests.
+
+    Raises:
+        PolicyError: A method that cannot be printed in a line.
+    """
+    always = Speakers(columns, plan, memory, templates, secrets)
+    if plan.signals is None:
+        return always, always
+    return always, Speakers(columns, plan.of_restricted(), memory, templates, secrets, path="signals.fields")
+
+
+def _methods(texts: pa.Array) -> pa.Array:
+    return pa.array([t if t is None or t in METHODS else UNUSUAL_METHOD for t in texts.to_pylist()], pa.string())
+
+
+def _or_null(texts: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(texts, NONE), pa.scalar(None, texts.type), texts)
 
 
 def _agent(agent: Agent) -> str | None:
@@ -175,16 +204,13 @@ def rounded(time: datetime, method: str) -> datetime:
     )
 
 
-def protected_addresses(
-    found: Addresses, plan: Plan, days: npt.NDArray[np.int32], keys: Sequence[bytes]
-) -> Addresses | pa.Array:
-    """Return each client's address as the Plan lets it out, by row.
+def protected_addresses(found: Addresses, plan: Plan, key: bytes) -> Addresses | pa.Array:
+    """Return clients' addresses as the Plan lets them out.
 
     Args:
         found: The clients.
         plan: What becomes of ``remote_addr``.
-        days: By row, into ``keys``.
-        keys: The key of ``remote_addr`` on each day; an operator's is the same on all of them.
+        key: That of ``remote_addr``, where its method takes one.
 
     Returns:
         Addresses, or where the method makes longer or other values of them, ``fixed_size_binary``, null for none: 16
@@ -196,30 +222,16 @@ def protected_addresses(
         case "truncate":
             return truncated(found, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
         case "pseudonym":
-            column = column_of(found)
-            made = pa.nulls(len(days), pa.binary(ADDRESS))
-            for number, key in enumerate(keys):
-                of_day = pseudonym(column, key, field="remote_addr")
-                made = of_day if len(keys) == 1 else pc.if_else(pa.array(days == number), of_day, made)
-            return made
+            return pseudonym(column_of(found), key, field="remote_addr")
         case "ipcrypt-deterministic" | "ipcrypt-pfx" | "cryptopan" as method:
-            return addresses_of(ENCRYPTED[method](column_of(found), keys[0])) if keys else found
+            return addresses_of(ENCRYPTED[method](column_of(found), key))
         case "ipcrypt-nd" | "ipcrypt-ndx" as method:
-            width = ADDRESS + (TWEAK_ND if method == "ipcrypt-nd" else TWEAK_NDX)
-            return ENCRYPTED[method](column_of(found), keys[0]) if keys else pa.nulls(0, pa.binary(width))
+            return ENCRYPTED[method](column_of(found), key)
         case method:
             raise ValueError(f"no line says {method}")
 
 
-def protected_text(
-    texts: Sequence[str | None],
-    codes: npt.NDArray[np.int32],
-    days: npt.NDArray[np.int32],
-    keys: Sequence[bytes],
-    *,
-    field: str,
-) -> tuple[npt.NDArray[np.int32], list[str]]:
-    """Return each row's pseudonym of a text, as codes into what is printed; ``-`` for nothing."""
-    values = [None if text is None else text.encode() for text in texts]
-    numbers, made = pseudonyms(values, codes, days, keys, field=field)
-    return numbers, ["-" if text == NONE else text for text in made.to_pylist()]
+def protected_texts(texts: Sequence[str | None], key: bytes, *, field: str) -> list[str | None]:
+    """Return the pseudonym of each text under a key, as hex digits; None for nothing."""
+    mac = field_mac(key, field=field)
+    return [None if text is None else mac(text.encode())[:16].hex() for text in texts]

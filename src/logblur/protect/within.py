@@ -1,24 +1,23 @@
-"""Addresses within text that is kept: treated as the client's address is, or replaced by a word."""
+"""Addresses within text that is kept: treated as the client's address is, or replaced by a word.
+
+They are few, and found in distinct texts: this takes them one by one and needs no kernel but that of the cipher.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ipaddress
+from collections.abc import Callable, Mapping
 
 import pyarrow as pa
 
 from logblur.policy.plan import Plan
-from logblur.protect.addresses import (
-    ENCRYPTED,
-    Addresses,
-    address_texts,
-    addresses_of,
-    column_of,
-    pseudonym,
-    spelled_addresses,
-    truncated,
-)
+from logblur.protect.addresses import ADDRESS, ENCRYPTED, address_texts, addresses_of
 from logblur.protect.detect import without_addresses
 from logblur.protect.named import Secrets
+from logblur.protect.pseudonyms import field_mac
+from logblur.protect.spellings import Address, spelled, truncated
+
+_Treatment = Callable[[list[Address]], list[str]]
 
 
 def swept_of_addresses(texts: pa.Array, plan: Plan, secrets: Secrets) -> pa.Array:
@@ -32,26 +31,30 @@ def swept_of_addresses(texts: pa.Array, plan: Plan, secrets: Secrets) -> pa.Arra
     return without_addresses(texts) if treat is None else without_addresses(texts, lambda found: _said(found, treat))
 
 
-def _treatment(plan: Plan, secrets: Secrets) -> Callable[[Addresses], list[str]] | None:
+def _treatment(plan: Plan, secrets: Secrets) -> _Treatment | None:
     """Return what makes texts of addresses; None where none of them may."""
     method = plan.methods.get("remote_addr", "drop")
     if method == "truncate":
-        return lambda found: address_texts(truncated(found, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix))
+        prefixes: Mapping[str, int] = {"ipv4_prefix": plan.ipv4_prefix, "ipv6_prefix": plan.ipv6_prefix}
+        return lambda found: [str(truncated(address, **prefixes)) for address in found]
     if "remote_addr" not in plan.keys or method in {"ipcrypt-nd", "ipcrypt-ndx"}:
         return None
     secret = secrets[plan.keys["remote_addr"].name]
     if method in ENCRYPTED:
-        return lambda found: address_texts(addresses_of(ENCRYPTED[method](column_of(found), secret)))
-    return lambda found: [
-        "{ip}" if value is None else value.hex()
-        for value in pseudonym(column_of(found), secret, field="remote_addr").to_pylist()
-    ]
+        return lambda found: address_texts(
+            addresses_of(ENCRYPTED[method](pa.array(map(_packed, found), pa.binary(ADDRESS)), secret))
+        )
+    mac = field_mac(secret, field="remote_addr")
+    return lambda found: [mac(_packed(address))[:16].hex() for address in found]
 
 
-def _said(texts: list[str], treat: Callable[[Addresses], list[str]]) -> list[str]:
-    found, _ = spelled_addresses(pa.array(texts, pa.large_string()))
-    made = zip(texts, treat(found), found.family.tolist(), strict=True)
-    return [
-        "{ip}" if not family else f"[{said}]" if text.startswith("[") and ":" in said else said
-        for text, said, family in made
-    ]
+def _packed(address: Address) -> bytes:
+    """Return an address as 16 bytes, IPv4 in ::ffff:0:0/96."""
+    return address.packed if address.version == 6 else ipaddress.IPv6Address(0xFFFF << 32 | int(address)).packed
+
+
+def _said(texts: list[str], treat: _Treatment) -> list[str]:
+    found = [spelled(text) for text in texts]
+    made = iter(treat([address for address in found if address is not None]))
+    said = ["{ip}" if address is None else next(made) for address in found]
+    return [f"[{s}]" if text.startswith("[") and ":" in s else s for text, s in zip(texts, said, strict=True)]
