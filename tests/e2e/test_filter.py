@@ -113,6 +113,17 @@ def test_no_line_is_too_late_for_a_pipe_that_runs_for_months(tmp_path, capfd):
     assert capfd.readouterr().out.startswith("192.0.0.0 - - [17/May/2199:")
 
 
+def test_a_time_that_no_calendar_writes_is_dropped(tmp_path, capfd):
+    """Seconds of millions of years are no time of a line, and end nothing."""
+    log = tmp_path / "log"
+    log.write_bytes(
+        b'192.0.2.1 99999999999999.1 "GET / HTTP/1.1" 200 5\n192.0.2.1 1778925903.1 "GET / HTTP/1.1" 200 5\n'
+    )
+    form = '$remote_addr $msec "$request" $status $body_bytes_sent'
+    assert main(["filter", "--format", form, str(log)]) == 0
+    assert capfd.readouterr().out == '192.0.0.0 1778925600 "GET / HTTP/1.0" 200 5\n'
+
+
 def test_error_logs_are_swept():
     """`--format text` replaces addresses, in any spelling, and e-mail addresses; the rest stands."""
     text = (

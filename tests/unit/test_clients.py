@@ -25,7 +25,7 @@ version = 1
 name = "proxied"
 purpose = "test"
 legal_basis = "legitimate-interests"
-retention = "1 month"
+retention = "25 months"
 [input]
 client_address = {client}
 [fields]
