@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logblur.formats import resolve_format
-from logblur.parse import parse, reference
+from logblur.parse import parse, parser, reference
 from logblur.schema import PARSED, Block
 
 from .strategies import DELIMITED, logs
@@ -64,6 +64,16 @@ def test_any_split_into_blocks_gives_the_same(lines, data):
     split = parse(blocks, resolve_format("combined"), COLUMNS, latest_us=LATEST)
     assert as_rows(split) == as_rows(whole)
     assert split.batch.equals(whole.batch)
+
+
+@given(lines=logs("combined"), most=st.integers(1, 3))
+def test_lines_are_found_a_few_at_a_time(lines, most):
+    """However few lines are found together, rows, rejects, their places and directives are the same."""
+    block = Block.of(b"".join(x + b"\n" for x in lines), offset=7)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parser, "_MOST_LINES", most)
+        fast, slow = both([block], "combined", max_line=120)
+    assert slow == fast
 
 
 @given(lines=logs("combined"), columns=st.sets(st.sampled_from(COLUMNS)))

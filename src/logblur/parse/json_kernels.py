@@ -13,7 +13,7 @@ import numpy as np
 
 from logblur.formats import CLF
 from logblur.formats.times import program
-from logblur.jit import inline, kernel
+from logblur.jit import inline, lean_kernel
 from logblur.jit.intrinsics import WIDE, U, first_bit, fold_multiply, match_mask, same_bytes, word
 from logblur.parse.kernels import (
     BACKSLASH,
@@ -87,16 +87,18 @@ def child_of(buffer, start, n, node, slots, edges, heads, pool):
     return np.int64(NOWHERE)
 
 
-@kernel
-def find_values(buffer, rows, slots, edges, heads, pool, below, leaf, marker, lines, line_ends, reasons, starts, ends):
+@lean_kernel
+def find_values(
+    buffer, rows, slots, edges, heads, pool, below, leaf, marker, stack, lines, line_ends, reasons, starts, ends
+):
     """Spans of the values of each line that fits.
 
     The keys: a table of edges between nodes (`child_of`); values ``below[node, 0]`` to ``below[node, 1]`` lie under a
     node, and ``leaf[node]`` says whether it is itself one. A line that leads to no ``marker`` (a node, or `NOWHERE`) is
-    a directive. Lines are those of `kernels.find_lines`; writes uint32 ``starts``, ``ends`` (values, rows; empty where
-    there is none) and the ``reasons`` of lines that do not fit, whose spans lie within them and mean nothing.
+    a directive. ``stack`` is room for `MAX_DEPTH` nodes and one. Lines are those of `kernels.find_lines`; writes uint32
+    ``starts``, ``ends`` (values, rows; empty where there is none) and the ``reasons`` of lines that do not fit, whose
+    spans lie within them and mean nothing.
     """
-    stack = np.empty(MAX_DEPTH + 1, np.int64)
     for row in range(rows):
         stop, reason = np.int64(line_ends[row]), np.int64(reasons[row])
         at = find(buffer, np.int64(lines[row]), OPEN_OBJECT, stop)  # a carrier's prefix may come before it
@@ -185,7 +187,7 @@ COMMON, DATE, SLASHED, ZONELESS, ZONED = (
 )
 
 
-@kernel
+@lean_kernel
 def any_times(buffer, starts, ends, rows, times, zoneless, reasons):
     """Microseconds since 1970 of times in any of the layouts of `formats.times.ANY`; whether they lack a zone."""
     for row in range(rows):

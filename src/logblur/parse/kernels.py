@@ -29,7 +29,7 @@ LETTER_E, LETTER_M, LETTER_N, LETTER_S, LETTER_U = (np.uint8(c) for c in b"emnsu
 TOO_LONG, TOO_FEW, UNCLOSED, TRAILING, BAD_TIME, FUTURE, BAD_STATUS, BAD_BYTES, BAD_DURATION = range(1, 10)
 DIRECTIVE, SHORT = 254, 255
 """Not reasons, but what stands in their place: a line that is no request; one that ended before its last field."""
-BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED, LISTED, MAY_END = 1, 2, 4, 8, 16, 32
+BACKSLASH_GUARDS, CLOSED, MAY_BE_QUOTED, PADDED, LISTED, MAY_END, HARD = 1, 2, 4, 8, 16, 32, 64
 LITERAL, LENGTH, STOP, MODE, LEAD = range(5)
 """Columns of the token program, see `find_fields`."""
 BATCH = 128
@@ -102,14 +102,15 @@ def line_begin(buffer, at):
 
 
 @lean_kernel
-def find_lines(buffer, size, max_line, lines, at, line_ends, reasons):
+def find_lines(buffer, size, most, max_line, lines, at, line_ends, reasons):
     """Where lines start and end that are neither blank nor comments, and where their first byte is that is no blank.
 
     Writes uint32 ``lines``, ``line_ends``, ``at`` and uint8 ``reasons`` (`TOO_LONG` or 0); there is room for `WIDE`
-    more line ends than bytes. What is too long has nothing to be read: ``at`` is its end. Returns lines, directives.
+    more line ends than bytes. What is too long has nothing to be read: ``at`` is its end. Stops soon behind the line
+    that is number ``most``. Returns lines, directives, and where the last of them ends.
     """
-    count = 0
-    for position in range(0, size, WIDE):
+    count = position = 0
+    while position < size and count < most:
         mask = match_mask(buffer, position, NEWLINE, NEWLINE)
         line_ends[np.uint32(count)] = position + first_bit(mask)  # most often none or one, and no branch tells which
         count += mask != U(0)
@@ -118,6 +119,7 @@ def find_lines(buffer, size, max_line, lines, at, line_ends, reasons):
             line_ends[np.uint32(count)] = position + first_bit(mask)
             count += 1
             mask &= mask - U(1)
+        position += WIDE
     while count > 0 and line_ends[count - 1] >= size:  # newlines of the padding
         count -= 1
     row, line = 0, np.int64(0)
@@ -134,7 +136,27 @@ def find_lines(buffer, size, max_line, lines, at, line_ends, reasons):
         reasons[row] = TOO_LONG if too_long else 0
         row += not directive
         line = end + 1
-    return row, count - row
+    return row, count - row, line
+
+
+@lean_kernel
+def ends_of(buffer, begins, size, ends):
+    """Where the lines end that begin there, behind their newlines."""
+    for k in range(len(begins)):
+        ends[k] = find(buffer, begins[k], NEWLINE, size) + 1
+
+
+@lean_kernel
+def has_directives(buffer, size):
+    """Whether any of the lines begins with a number sign."""
+    for position in range(0, size, WIDE):
+        mask = match_mask(buffer, position, NUMBER_SIGN, NUMBER_SIGN)
+        while mask:
+            at = position + first_bit(mask)
+            if at == 0 or buffer[at - 1] == NEWLINE:
+                return True
+            mask &= mask - U(1)
+    return False
 
 
 @inline
@@ -192,35 +214,30 @@ def hard_field(buffer, start, end, pool, literal, length, stop, mode, lead):
 
 
 @lean_kernel
-def find_field(buffer, pool, literal, length, stop, mode, lead, head, mask, line_ends, reasons, starts, ends, behind):
+def find_field(
+    buffer, pool, literal, length, stop, mode, lead, head, mask, line_ends, reasons, starts, ends, behind
+):  # fmt: skip
     """Ends of one field of some lines, and where it starts behind it: a short way for what is plain.
 
-    Where a quote may be guarded by a backslash, ``head`` is the byte before the literal, which must be none, and seven
-    of the literal.
+    Where a backslash may guard a quote, ``head`` is the byte before the literal, which must be none, and the literal.
     """
     guarded = 1 if mode & BACKSLASH_GUARDS else 0
-    doubled, padded, more = mode & MAY_BE_QUOTED != 0, mode & PADDED != 0, mode & LISTED != 0 or length > 8 - guarded
-    odd = U(BACKSLASH) if guarded else U(NEWLINE)
+    doubled, padded, hard, odd = mode & MAY_BE_QUOTED, mode & PADDED, mode & HARD, U(BACKSLASH if guarded else NEWLINE)
     for row in range(len(starts)):
         start, end = np.int64(starts[row]), np.int64(line_ends[row])
         if padded and buffer[start] == SPACE:
             while buffer[start] == SPACE:
                 start += 1
             starts[row] = start
-        close = min(start + lead, end)
+        close = end if hard else start
         while close < end:
             hits = match_mask(buffer, close, stop, stop)
             close += first_bit(hits)
             if hits:
                 break
-        text = word(buffer, max(close - guarded, 0))
+        text = word(buffer, min(close, end) - guarded)  # a look that finds nothing ends behind the padding
         plain = close < end and text & mask == head and text & U(0xFF) != odd
-        if doubled and buffer[start] == QUOTE:
-            plain = False
-        if plain and more:
-            plain = literal_at(buffer, close, pool, literal, length)
-            plain &= not (mode & LISTED and within_list(buffer, close, start))
-        if plain:
+        if plain and not (doubled and buffer[start] == QUOTE):
             ends[row], behind[row] = close, close + length
         elif reasons[row]:  # nothing more of it
             starts[row] = ends[row] = behind[row] = end
@@ -236,10 +253,10 @@ def find_fields(buffer, rows, pool, tokens, heads, open_end, at, line_ends, reas
 
     The program: literal k is ``pool[tokens[k, LITERAL]:][: tokens[k, LENGTH]]``, ``heads[k, 0]`` what `find_field`
     compares and ``heads[k, 1]`` its mask. Field k ends at literal k + 1, whose row also says at which byte (``STOP``),
-    how (``MODE``: `BACKSLASH_GUARDS` …), and how many bytes of it cannot be its end (``LEAD``). What a line lacks that
-    may end early is empty. Lines are those of `find_lines`; field k starts at ``spans[2 * k]`` and ends at
-    ``spans[2 * k + 1]``, uint32 (one row more than twice the fields, rows). Writes the ``reasons`` of lines that do not
-    fit, whose spans lie within them and mean nothing.
+    how (``MODE``: `BACKSLASH_GUARDS` …; `HARD` what `find_field` leaves to `hard_field`), and how many bytes of it
+    cannot be its end (``LEAD``). What a line lacks that may end early is empty. Lines are those of `find_lines`; field
+    k starts at ``spans[2 * k]`` and ends at ``spans[2 * k + 1]``, uint32 (one row more than twice the fields, rows).
+    Writes the ``reasons`` of lines that do not fit, whose spans lie within them and mean nothing.
     """
     rest = spans[2 * len(tokens) - 2]
     for first in range(0, rows, BATCH):
@@ -453,8 +470,10 @@ def add_times(buffer, starts, ends, rows, program, split, width, times, reasons)
         if 0 < width <= end - at:
             if last_at < 0 or not same_bytes(buffer, at, buffer, last_at, width):
                 last_at, minute = at, time_of(buffer, at, at + width, head)
-            time = time_of(buffer, at + width, end, tail) if minute != NO_TIME else np.int64(NO_TIME)
-            time = time + minute if time != NO_TIME else time
+            time = minute
+            if minute != NO_TIME and (len(tail) or end > at + width):
+                time = time_of(buffer, at + width, end, tail)
+                time += minute if time != NO_TIME else 0
         else:
             time = np.int64(NO_TIME)
         if time == NO_TIME:  # perhaps of another width

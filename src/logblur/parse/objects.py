@@ -25,7 +25,7 @@ class Objects:
 
     __slots__ = (
         "_below", "_candidates", "_edges", "_ends", "_heads", "_leaf", "_marker", "_max_line", "_pool", "_slots",
-        "_starts",
+        "_stack", "_starts",
     )  # fmt: skip
 
     def __init__(self, form: Format, max_line: int) -> None:
@@ -51,19 +51,20 @@ class Objects:
             while self._slots[at] >= 0:
                 at = (at + 1) & (len(self._slots) - 1)
             self._slots[at] = k
+        self._stack: Ints = np.empty(json_kernels.MAX_DEPTH + 1, np.int64)
         self._max_line = max_line
         self._starts: Places = np.empty((len(values), 0), np.uint32)
         self._ends: Places = self._starts
 
-    def find(self, data: Bytes, size: int, spans: Spans) -> tuple[int, int]:
-        """Write the spans of the lines ``data[:size]``; return how many may be rows, and how many are directives."""
-        rows, directives = spans.find_lines(data, size, self._max_line)
+    def find(self, data: Bytes, size: int, most: int, spans: Spans) -> tuple[int, int, int]:
+        """Write the spans of the lines ``data[:size]``; as `Spans.find_lines`."""
+        rows, directives, end = spans.find_lines(data, size, most, self._max_line)
         spans.fit(len(self._candidates), rows)
         if rows > self._starts.shape[1]:
             self._starts, self._ends = np.empty((2, len(self._starts), rows + rows // 4), np.uint32)
         json_kernels.find_values(
             data, rows, self._slots, self._edges, self._heads, self._pool, self._below, self._leaf, self._marker,
-            spans.lines, spans.line_ends, spans.reasons, self._starts, self._ends,
+            self._stack, spans.lines, spans.line_ends, spans.reasons, self._starts, self._ends,
         )  # fmt: skip
         for field, (first, *others) in enumerate(self._candidates):
             starts, ends = self._starts[first, :rows], self._ends[first, :rows]
@@ -72,7 +73,7 @@ class Objects:
                 starts = np.where(missing, self._starts[other, :rows], starts)
                 ends = np.where(missing, self._ends[other, :rows], ends)
             spans.starts[field, :rows], spans.ends[field, :rows] = starts, ends
-        return rows, directives
+        return rows, directives, end
 
 
 def _hash(key: bytes, node: int) -> int:

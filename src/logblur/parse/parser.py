@@ -50,6 +50,12 @@ _LOOKED_AT: Final = 16
 _PIECE: Final = 4 << 10
 """Bytes in which one of them is looked for."""
 
+_MOST_LINES: Final = 1 << 16
+"""Lines that are found together: of usual ones a block holds fewer."""
+
+_LOOKED_FOR: Final = 64 << 10
+"""Bytes in which the first line of a block is looked for first."""
+
 _TRIED: Final = 100
 """How many of those lines are looked at."""
 
@@ -116,6 +122,7 @@ class Found:
     """What one pass over lines found.
 
     Attributes:
+        size: Where the last of the lines ends.
         rows: How many lines fit.
         scalars: Of each of them: ``time`` in microseconds since 1970, statuses, sizes, durations.
         refused: Where the other lines start, in order.
@@ -123,6 +130,7 @@ class Found:
         directives: Lines that are neither.
     """
 
+    size: int
     rows: int
     scalars: Mapping[str, npt.NDArray[Any]]
     refused: Ints
@@ -145,9 +153,9 @@ class Parser:
             text and keep it.
 
     Cost:
-        One pass over each block and one over each column asked for; no Python object per line. Scratch of about
-        9 bytes per byte of block at the worst, then `MAX_ROWS` rows, `MAX_DISTINCT` texts beside the `KEPT_DISTINCT` of
-        earlier takes, of `MAX_TEXT_BYTES` in all, and one block.
+        One pass over each block and one over each column asked for; no Python object per line. Scratch of 13 bytes a
+        byte of block at the worst and 0.7 MB a field, then `MAX_ROWS` rows, `MAX_DISTINCT` texts beside the
+        `KEPT_DISTINCT` of earlier takes, of `MAX_TEXT_BYTES` in all, and one block.
         Lines that the format refuses are copied and read again for each alternative it has.
     """
 
@@ -226,6 +234,9 @@ class Parser:
         if not self.format.follows_fields:
             self._feed(block, self.format)
             return
+        if not kernels.has_directives(block.data, block.size):
+            self._feed(block, w3c.in_force(self.format, block.directives, _first_line(block)))
+            return
         data = block.data[: block.size].tobytes()
         for begin, end, directives in w3c.runs(data, block.directives):
             lines = data[begin:end]
@@ -301,27 +312,40 @@ class Parser:
 
     def _read(self, form: Format, data: Bytes, size: int, *, count_directives: bool) -> tuple[Ints, Bytes]:
         """Add the lines that fit one format; return where the others start and why they do not fit, in order."""
-        found = self.find(form, data, size)
-        if count_directives:
-            self.directives += found.directives
-        self._append(form, data, size, found.rows, found.scalars)
-        return found.refused, found.why
+        begin, refused, why = 0, [np.empty(0, np.int64)], [np.empty(0, np.uint8)]
+        while begin < size:
+            lines = data[begin:]
+            found = self.find(form, lines, size - begin, most=_MOST_LINES)
+            if count_directives:
+                self.directives += found.directives
+            self._append(form, lines, found.size, found.rows, found.scalars)
+            refused.append(found.refused + begin)
+            why.append(found.why)
+            begin += found.size
+        return np.concatenate(refused), np.concatenate(why)
 
-    def find(self, form: Format, data: Bytes, size: int) -> Found:
-        """Return the lines that fit one format, whose `spans` stay until the next call, and the others."""
+    def find(self, form: Format, data: Bytes, size: int, *, most: int | None = None) -> Found:
+        """Return the lines that fit one format, whose `spans` stay until the next call, and the others.
+
+        Args:
+            form: Its alternatives are not looked at.
+            data: Lines, padded.
+            size: How many bytes of it are lines.
+            most: Stop soon behind so many lines: those that fit nothing may be short, and take as much memory.
+        """
         if form not in self._finders:
             self._finders[form] = (Objects if form.keys else Delimited)(form, self._max_line)
-        lines, directives = self._finders[form].find(data, size, self.spans)
+        lines, directives, end = self._finders[form].find(data, size, most or size, self.spans)
         reasons = self.spans.reasons[:lines]
         scalars = self._scalars(form, data, lines, reasons)
         if not reasons.any():
-            return Found(lines, scalars, np.empty(0, np.int64), np.empty(0, np.uint8), directives)
+            return Found(end, lines, scalars, np.empty(0, np.int64), np.empty(0, np.uint8), directives)
         keep, gone = np.flatnonzero(reasons == 0), np.flatnonzero(reasons)
         refused, why = self.spans.lines[gone].astype(np.int64), reasons[gone]
         refused, why = refused[why < kernels.DIRECTIVE], why[why < kernels.DIRECTIVE]
         self.spans.close_up(lines, gone, self._kept(form))
         scalars = {name: values[keep] for name, values in scalars.items()}
-        return Found(len(keep), scalars, refused, why, directives + len(gone) - len(refused))
+        return Found(end, len(keep), scalars, refused, why, directives + len(gone) - len(refused))
 
     def _kept(self, form: Format) -> Ints:
         """Return the fields of which `find` tells where they are."""
@@ -495,6 +519,12 @@ def _numpy_type(name: str) -> npt.DTypeLike:
     return np.int32 if kind == TEXT else np.int64 if name == "time" else kind.to_pandas_dtype()
 
 
+def _first_line(block: Block) -> bytes:
+    """Return the start of a block, with a line that is not blank in it if there is one."""
+    some = block.data[: min(block.size, _LOOKED_FOR)].tobytes()
+    return some if b"\n" in some.lstrip(b"\r\n") else block.data[: block.size].tobytes()
+
+
 def _begins(lines: bytes) -> Ints:
     """Return where each line begins."""
     ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == 10)
@@ -504,16 +534,20 @@ def _begins(lines: bytes) -> Ints:
 def _gathered(block: Block, begins: Ints) -> tuple[Bytes, Ints]:
     """Return copies of the lines that begin there, padded, and where each begins in them and the last one ends."""
     data = block.data[: block.size].data
-    newlines = np.flatnonzero(block.data[: block.size] == 10)
-    ends = newlines[np.searchsorted(newlines, begins)] + 1
+    ends = np.empty(len(begins), np.int64)
+    kernels.ends_of(block.data, begins, block.size, ends)
     lines = b"".join([data[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)])
     return np.frombuffer(bytearray(lines + b"\n" * PAD), np.uint8), np.cumsum([0, *(ends - begins).tolist()])
 
 
 def _utc(times: Ints, zone: tzinfo) -> Ints:
     """Return the UTC of clocks in a zone; of an hour that comes twice, the first."""
-    quarter = 900_000_000
-    quarters, which = np.unique(times // quarter, return_inverse=True)
+    if not len(times):
+        return times
+    quarters = times // 900_000_000
+    begins = np.flatnonzero(np.append(True, quarters[1:] != quarters[:-1]))  # most lines are of the quarter before
+    quarters, which = np.unique(quarters[begins], return_inverse=True)
+    which = which.repeat(np.diff(begins, append=len(times)))
     shifts = np.zeros(len(quarters), np.int64)
     for k, value in enumerate(quarters.tolist()):
         seconds = min(max(value * 900, 0), 253_000_000_000)

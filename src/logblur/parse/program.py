@@ -24,14 +24,20 @@ class Spans:
         self.line_ends: Places = self.lines
         self.reasons: Bytes = np.empty(0, np.uint8)
 
-    def find_lines(self, data: Bytes, size: int, max_line: int) -> tuple[int, int]:
-        """Find the lines ``data[:size]``; return how many may be rows, and how many are directives."""
+    def find_lines(self, data: Bytes, size: int, most: int, max_line: int) -> tuple[int, int, int]:
+        """Find the lines ``data[:size]``, about so many at most.
+
+        Returns:
+            How many may be rows, how many are directives, and where the last of them ends.
+        """
         room = size + WIDE + 1
         if room > len(self.lines):  # memory that is asked for but not written to costs nothing
             self.lines, self.at, self.line_ends = np.empty((3, room), np.uint32)
             self.reasons = np.empty(room, np.uint8)
-        rows, directives = kernels.find_lines(data, size, max_line, self.lines, self.at, self.line_ends, self.reasons)
-        return int(rows), int(directives)
+        rows, directives, end = kernels.find_lines(
+            data, size, most, max_line, self.lines, self.at, self.line_ends, self.reasons
+        )
+        return int(rows), int(directives), int(end)
 
     @property
     def starts(self) -> Places:
@@ -75,6 +81,12 @@ class Delimited:
         for k, (field, literal) in enumerate(zip(form.fields, literals[1:], strict=True), 1):
             mode = _mode(field, literal) | (kernels.MAY_END if k >= required else 0)
             passed = lead(field.layout, literal[:1]) if field.kind is Kind.TIME and literal else 0
+            guarded = mode & kernels.BACKSLASH_GUARDS
+            if (
+                mode & kernels.LISTED or passed or not 0 < len(literal) <= 8 - guarded
+                or (guarded and k == 1 and not literals[0])  # no byte stands before it
+            ):  # fmt: skip
+                mode |= kernels.HARD
             rows.append([limits[k], len(literal), (literal or b"\n")[0], mode, passed])
         self._pool: Bytes = np.frombuffer(b"".join(literals) + bytes(PAD), np.uint8)
         self._tokens: Ints = np.array(rows)
@@ -83,15 +95,15 @@ class Delimited:
         )
         self._open_end, self._max_line = form.open_end, max_line
 
-    def find(self, data: Bytes, size: int, spans: Spans) -> tuple[int, int]:
-        """Write the spans of the lines ``data[:size]``; return how many may be rows, and how many are directives."""
-        rows, directives = spans.find_lines(data, size, self._max_line)
+    def find(self, data: Bytes, size: int, most: int, spans: Spans) -> tuple[int, int, int]:
+        """Write the spans of the lines ``data[:size]``; as `Spans.find_lines`."""
+        rows, directives, end = spans.find_lines(data, size, most, self._max_line)
         spans.fit(len(self._tokens) - 1, rows)
         kernels.find_fields(
             data, rows, self._pool, self._tokens, self._heads, self._open_end, spans.at, spans.line_ends,
             spans.reasons, spans.table,
         )  # fmt: skip
-        return rows, directives
+        return rows, directives, end
 
 
 def _head(literal: bytes, mode: int) -> tuple[int, int]:

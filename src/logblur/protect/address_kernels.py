@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from logblur.jit import inline, kernel
+from logblur.jit import inline, lean_kernel
 from logblur.jit.intrinsics import U
 
 DOT, COLON, COMMA, SEMICOLON, EQUALS, PERCENT, UNDERSCORE, DASH = (np.uint8(c) for c in b".:,;=%_-")
@@ -102,7 +102,7 @@ def address_value(data, start, end):
     return np.int64(4 if a == 0 and b >> U(32) == U(0xFFFF) else 6), a, b
 
 
-@kernel
+@lean_kernel
 def addresses(data, limits, count, high, low, family):
     """The value and family of each text, strictly."""
     for k in range(count):
@@ -192,7 +192,7 @@ def node(data, start, end):
     return (start, start) if pairs else (start, end)
 
 
-@kernel
+@lean_kernel
 def clients(data, starts, ends, networks, high, low, family, passed):
     """The value and family of the client that each list of hops names, and whether every hop is a trusted proxy.
 

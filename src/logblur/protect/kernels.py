@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from logblur.jit import inline, kernel
+from logblur.jit import inline, kernel, lean_kernel
 from logblur.jit.intrinsics import U
 
 
-@kernel
+@lean_kernel
 def mark_quarters(times, first, present):
     """Set ``present[q - first]`` for the quarter of an hour q since 1970 of each time (microseconds)."""
     for row in range(len(times)):
         present[times[row] // 900000000 - first] = 1
 
 
-@kernel
+@lean_kernel
 def local_times(times, first, day, hour, number, days, hours, numbers):
     """Write for each time what its quarter of an hour says: day, hour, and the day's number."""
     for row in range(len(times)):
@@ -28,7 +28,7 @@ def local_times(times, first, day, hour, number, days, hours, numbers):
         days[row], hours[row], numbers[row] = day[quarter], hour[quarter], number[quarter]
 
 
-@kernel
+@lean_kernel
 def mark(codes, used):
     """Set ``used[code]`` for each code that occurs."""
     for row in range(len(codes)):
@@ -89,7 +89,7 @@ def sip_end(v0, v1, v2, v3, last):
     return v0 ^ v1 ^ v2 ^ v3
 
 
-@kernel
+@lean_kernel
 def siphash(data, limits, count, k0, k1, out):
     """SipHash-2-4 of each byte string ``data[limits[k]:limits[k + 1]]`` under the 128-bit key (k0, k1)."""
     for k in range(count):
@@ -140,7 +140,7 @@ def tokens(days, keys, address, high, low, family, agent, agents, by_address, vi
             visitors[row] = sip4(k0, k1, U(0), U(0), agents[agent[row]], U(3) << U(8))
 
 
-@kernel
+@lean_kernel
 def universes(agent, bots, status, path, kinds, referrer, origins, domains, host, own, out):
     """`schema.Universe` of each row, by number.
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from logblur.jit import inline, kernel
+from logblur.jit import inline, lean_kernel
 from logblur.jit.intrinsics import U
 
 
@@ -30,7 +30,7 @@ def kept_bits(h, l, ipv4_prefix, ipv6_prefix):
     return kept
 
 
-@kernel
+@lean_kernel
 def truncate(high, low, ipv4_prefix, ipv6_prefix):
     """Zero what `kept_bits` does not keep of each value; what is left may look like a structure of its own: again."""
     for i in range(len(high)):
@@ -51,7 +51,7 @@ def swapped(x):
     return x << U(32) | x >> U(32)
 
 
-@kernel
+@lean_kernel
 def shared_bits(high, low, out):
     """How many leading bits each 128-bit value shares with the one before it; -1 for the first, 128 for a repeat."""
     for i in range(len(high)):
@@ -68,7 +68,7 @@ def shared_bits(high, low, out):
         out[i] = count
 
 
-@kernel
+@lean_kernel
 def numbered_prefixes(high, low, shared, level, blocks):
     """For ipcrypt-pfx: write each prefix of ``level`` bits once, below a one, as a block; return how many."""
     count = 0
@@ -87,7 +87,7 @@ def numbered_prefixes(high, low, shared, level, blocks):
     return count
 
 
-@kernel
+@lean_kernel
 def filled_prefixes(high, low, shared, level, pad_high, pad_low, blocks):
     """For Crypto-PAn: write each prefix of ``level`` bits once, filled up from the pad, as a block; return how many."""
     ones = ~U(0)
@@ -103,7 +103,7 @@ def filled_prefixes(high, low, shared, level, pad_high, pad_low, blocks):
     return count
 
 
-@kernel
+@lean_kernel
 def flip(bits, shared, level, high, low):
     """Xor bit ``level`` (0 is the first) of each value with the lowest bit of what its prefix gave."""
     n, bit = 0, U(0)
