@@ -277,6 +277,10 @@ def test_constant_keys_link_days(tmp_path: Path) -> None:
     one, two = ([rng.bytes(8).hex() for _ in range(50)] for _ in range(2))
     assert constant_keys(identifiers(partitions(tmp_path / "new", one, two))).verdict is Verdict.PASSED
     assert constant_keys(identifiers(partitions(tmp_path / "old", one, one[:25] + two[:25]))).verdict is Verdict.FAILED
+    one, two = (
+        ["unknown", *(f"k{text}xyz" for text in texts)] for texts in (one, one)
+    )  # no digests, and not all alike
+    assert constant_keys(identifiers(partitions(tmp_path / "mixed", one, two))).verdict is Verdict.FAILED
 
 
 def test_pseudonyms_of_records_are_not_linked(raw: Path, tmp_path: Path) -> None:
@@ -310,3 +314,16 @@ def test_a_published_folder_withstands_all(project: Path, tmp_path: Path) -> Non
     assert not report.failed
     assert {name for name, verdict in ended.items() if verdict is Verdict.NOT_RUN} == {"kept versions", "singling out"}
     assert {name for name, verdict in ended.items() if verdict is Verdict.FIGURES} == {"cell sizes", "dominance"}
+
+
+def test_names_made_of_values_are_not_told(raw: Path, tmp_path: Path) -> None:
+    """A document whose keys are addresses is failed, and no report says one; nor do names act on Markdown."""
+    file = tmp_path / "counts.json"
+    pair = {"hash": HASHES["MD5"](b"192.0.2.7"), "at\n# Title `x` \x1b[31m": "198.51.100.7"}
+    file.write_text(json.dumps({ADDRESSES[0]: dict.fromkeys(ADDRESSES[1:3], ADDRESSES[3]), "rows": [pair, pair]}))
+    report = audited(file, raw)
+    assert report.failed
+    for text in (report.to_json(), report.to_markdown()):
+        assert not any(address in text for address in ADDRESSES)
+        assert "\x1b" not in text
+    assert "\n# Title" not in report.to_markdown()

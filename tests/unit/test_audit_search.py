@@ -29,7 +29,7 @@ from logblur.privacy.needles import Clients, Values, forms, trimmed
 from logblur.privacy.raw import RawBatch, read_raw
 from logblur.privacy.readable import read
 from logblur.privacy.report import Verdict
-from logblur.privacy.search import prepare, search
+from logblur.privacy.search import Hunt, prepare, search
 
 LINE = '%s - %s [17/May/2026:10:05:%02d +0000] "GET %s HTTP/1.1" 200 5 "%s" "Mozilla/5.0"\n'
 SECRET = "198.51.100.77"
@@ -156,16 +156,22 @@ SPELLINGS = {
 }
 
 
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log of one client with everything, and of twelve clients with a word that they share."""
-    log = tmp_path / "raw.log"
+    log = tmp_path_factory.mktemp("raw") / "raw.log"
     log.write_text(
         LINE % (SECRET, "secretuser", 1, f"/a?mail={EMAIL}&q=mysearchterm", "https://example.org/?t=theirtoken")
         + LINE % ("2001:db8::ab", "-", 2, "/", "-")
         + "".join(LINE % (f"192.0.2.{k}", "-", k, "/?q=commonword", "-") for k in range(12))
     )
     return log
+
+
+@pytest.fixture(scope="module")
+def hunt(raw: Path) -> Hunt:
+    """What is searched for after that log, under a threshold of ten."""
+    return prepare([str(raw)], wanted="auto", enough=10)
 
 
 def write(folder: Path, kind: str, value: str) -> Path:
@@ -216,13 +222,12 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_every_form_is_found_in_every_kind_of_file(spelling: str, kind: str, raw: Path, tmp_path: Path) -> None:
+def test_every_form_is_found_in_every_kind_of_file(spelling: str, kind: str, hunt: Hunt, tmp_path: Path) -> None:
     """What is published in any form fails the search; a number only as a cell of a table."""
     if spelling == "address as a number" and kind in {"log, packed", "database", "file name"}:
         pytest.skip("numbers are looked for in cells alone")
     out = tmp_path / "out"
     out.mkdir()
-    hunt = prepare([str(raw)], wanted="auto", enough=10)
     assert search("s", out, hunt).verdict is Verdict.PASSED
     result = search("s", write(out, kind, SPELLINGS[spelling]), hunt)
     assert result.verdict is Verdict.FAILED
@@ -250,18 +255,16 @@ def test_fields_are_taken_together(tmp_path: Path) -> None:
     assert search("s", out, prepare([str(log)], wanted="auto", enough=10)).verdict is Verdict.PASSED
 
 
-def test_numbers_in_measures_are_no_addresses(raw: Path, tmp_path: Path) -> None:
+def test_numbers_in_measures_are_no_addresses(hunt: Hunt, tmp_path: Path) -> None:
     """A sum that happens to be an address's number is none; the same in another column is one."""
     number = int(ipaddress.ip_address(SECRET))
-    hunt = prepare([str(raw)], wanted="auto", enough=10)
     for name, verdict in (("bytes", Verdict.PASSED), ("client", Verdict.FAILED)):
         pq.write_table(pa.table({name: [number]}), tmp_path / "out.parquet")
         assert search("s", tmp_path / "out.parquet", hunt).verdict is verdict
 
 
-def test_values_that_no_row_uses_are_found(raw: Path, tmp_path: Path) -> None:
+def test_values_that_no_row_uses_are_found(hunt: Hunt, tmp_path: Path) -> None:
     """An entry of a dictionary that no row uses, and one that statistics or metadata keep, are seen."""
-    hunt = prepare([str(raw)], wanted="auto", enough=10)
     spare = pa.DictionaryArray.from_arrays(pa.array([1, 1]), pa.array([EMAIL, "x"]))
     pq.write_table(pa.table({"a": spare}), tmp_path / "spare.parquet")
     assert search("s", tmp_path / "spare.parquet", hunt).verdict is Verdict.FAILED
@@ -269,9 +272,8 @@ def test_values_that_no_row_uses_are_found(raw: Path, tmp_path: Path) -> None:
     assert search("s", tmp_path / "meta.parquet", hunt).verdict is Verdict.FAILED
 
 
-def test_damaged_files_are_searched_all_the_same(raw: Path, tmp_path: Path) -> None:
+def test_damaged_files_are_searched_all_the_same(hunt: Hunt, tmp_path: Path) -> None:
     """A Parquet file cut short, a CSV of ragged lines and JSON that is none raise nothing and hide nothing."""
-    hunt = prepare([str(raw)], wanted="auto", enough=10)
     pq.write_table(pa.table({"a": [EMAIL]}), tmp_path / "whole.parquet", compression="none")
     data = (tmp_path / "whole.parquet").read_bytes()
     for name, content in (
@@ -301,9 +303,8 @@ def test_every_page_is_unpacked(compression: str, dictionary: bool, version: str
     assert set(values) <= {line.decode("latin-1") for line in pages.split(b"\n")}
 
 
-def test_what_cannot_be_unpacked_fails(raw: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_unpacked_fails(hunt: Hunt, tmp_path: Path) -> None:
     """An archive, and a packed Parquet file that is damaged, may hold anything, so the search does not pass them."""
-    hunt = prepare([str(raw)], wanted="auto", enough=10)
     out = tmp_path / "out"
     out.mkdir()
     with zipfile.ZipFile(out / "a.bin", "w", zipfile.ZIP_DEFLATED) as packed:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from logblur.dataset.manifest import PRIVATE
 from logblur.privacy.raw import addresses_of
-from logblur.privacy.readable import NOT_MEASURED, files_of, guarded, kind_of, tables
+from logblur.privacy.readable import NOT_MEASURED, files_of, guarded, kind_of, tables, told
 from logblur.sources.find import Log
 from logblur.sources.open import open_log
 
@@ -44,7 +44,7 @@ class Identifier:
     """A column that may stand for people.
 
     Attributes:
-        place, name: The file, and the column in it.
+        place, name: The file, and the column in it, as a report may say it.
         days: Its distinct values, by day; under no day where none is told.
     """
 
@@ -77,7 +77,7 @@ def identifiers(path: Path) -> list[Identifier]:
                 texts = pa.types.is_string(kind) or pa.types.is_large_string(kind)
                 if name in NOT_MEASURED or not (texts or pa.types.is_integer(kind)):
                     continue
-                column = found.setdefault(f"{table_place}, {name}", Identifier(table_place, name))
+                column = found.setdefault(f"{table_place}, {name}", Identifier(table_place, told(name)))
                 _add(column, table[name], days, folder)
     return list(found.values())
 

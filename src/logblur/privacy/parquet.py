@@ -35,7 +35,7 @@ def pieces(data: Any, file: Any) -> Iterator[tuple[str, bytes]]:
     data = memoryview(data).cast("B")  # a buffer of Arrow's has signed bytes
     meta = file.metadata
     for key, value in (meta.metadata or {}).items():
-        yield f"metadata {key.decode('utf-8', 'backslashreplace')}", key + b"\n" + value
+        yield "metadata", key + b"\n" + value
         if key == b"ARROW:schema":
             yield "schema", base64.b64decode(value)
     yield "metadata", repr((meta.schema, file.schema_arrow, meta.created_by)).encode()

@@ -7,6 +7,7 @@ packed with gzip, zstd, bzip2 or xz is unpacked.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ _MAGIC: Final = {
 _NAMED: Final = {
     ".parquet": "parquet", ".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "json", ".ndjson": "json"
 }  # fmt: skip
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_ .-]{0,63}")
+_NUMBERS: Final = re.compile(r"[0-9]{4}|[0-9][._-][0-9]")
 _BLOCK: Final = 8 << 20
 _OVERLAP: Final = 1 << 10
 _LARGEST_DOCUMENT: Final = 256 << 20
@@ -76,6 +79,11 @@ class Column:
     values: pa.Array
 
 
+def told(name: str) -> str:
+    """Return a column's name as a report may say it: a tool can make names of what a line holds."""
+    return name if _NAME.fullmatch(name) and not _NUMBERS.search(name) else "(a name that may be a value)"
+
+
 def files_of(path: Path) -> list[Path]:
     """Return the regular files of a folder and below, sorted, or the file itself; links are not followed."""
     if path.is_file():
@@ -100,7 +108,7 @@ def read(path: Path, *, skip: Callable[[Path], bool] = lambda _: False) -> Itera
         for table in guarded(tables(file, but=NOT_MEASURED | shown)):
             for column in _columns(table, place):
                 if (cells := _cells(column, verbatim=verbatim)) is not None:
-                    yield Piece(f"{place}, column {column.name}", cells)
+                    yield Piece(f"{place}, column {told(column.name)}", cells)
 
 
 def tables(file: Path, *, but: frozenset[str] = frozenset()) -> Iterator[pa.Table]:
@@ -247,7 +255,8 @@ def _decoded(file: Path, place: str) -> Generator[Piece, None, frozenset[str]]:
             for name, piece in pieces(data, opened):
                 part, _, column = name.partition(" of ")
                 values = _separated(piece) if part.endswith("page") else None
-                yield _piece(f"{place}, {name}", piece if values is None else values)
+                said = f"{part} of {told(column)}" if column else part
+                yield _piece(f"{place}, {said}", piece if values is None else values)
                 if part not in {"codes", "levels"} and not part.endswith("statistics"):
                     (other if values is None else shown).add(column)
             texts = {f.name for f in opened.schema_arrow if pa.types.is_string(f.type) or pa.types.is_binary(f.type)}

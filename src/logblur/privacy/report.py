@@ -78,8 +78,12 @@ class Report:
 
 
 def _cell(text: str) -> str:
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|~&$" else c for c in text)
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|~&$" else _shown(c) for c in text)
 
 
 def _code(text: str) -> str:
-    return text.replace("`", "'")
+    return "".join(map(_shown, text)).replace("`", "'")
+
+
+def _shown(character: str) -> str:
+    return character if character.isprintable() else "\ufffd"
