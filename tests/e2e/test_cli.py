@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from logblur.policy.load import BUILT_IN, builtin_text
 
 DOCS = Path(__file__).parents[2] / "docs"
+LOG = str(DOCS.parent / "sample_logs" / "common.log")
 HEAVY = ("numba", "polars", "pyarrow", "numpy", "pydantic", "rich", "llvmlite", "cryptography")
 
 
@@ -34,6 +36,20 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     assert done.returncode == 0
     assert done.stdout.endswith("heavy: []\n")
     assert done.stderr == ""
+
+
+def test_pandas_is_not_imported_where_it_is_installed(tmp_path: Path) -> None:
+    """Arrow imports pandas by itself (the control); a command does not let it."""
+    (tmp_path / "pandas.py").write_text("print('pandas was here')\n__version__ = '0'\n", encoding="utf-8")
+    for words, came in (
+        (["-c", "import pyarrow; pyarrow.array(['x'])"], True),
+        (["-m", "logblur", "inspect", LOG], False),
+    ):
+        done = subprocess.run(
+            [sys.executable, *words],
+            capture_output=True, text=True, timeout=120, check=True, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        )  # fmt: skip
+        assert ("pandas was here" in done.stdout) is came
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

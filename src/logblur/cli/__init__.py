@@ -52,6 +52,15 @@ def main(args: Sequence[str] | None = None) -> int:
     return ended(logblur, args)
 
 
+class _WithoutPandas:
+    """Finds no pandas. Arrow imports it where it is installed, to ask of what it is given whether pandas made it."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
 def process() -> NoReturn:
     """Run the command line as a process of its own, to its end.
 
@@ -60,6 +69,7 @@ def process() -> NoReturn:
     """
     # What is imported lives on: to look for garbage among it as often as usual takes a twentieth of a short run
     gc.set_threshold(100_000, 20, 100)
+    sys.meta_path.insert(0, _WithoutPandas)
     code = main()
     with suppress(OSError):
         sys.stderr.flush()
