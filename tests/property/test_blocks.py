@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from logblur.schema import PAD, Block
@@ -95,6 +95,7 @@ def test_blocks_hold_the_lines_of_the_log(
     data: bytes, kind: str, limit: int, extra: int, segment_size: int, threads: int, split: int
 ) -> None:
     """The lines of all blocks are the lines of the log, each at its offset, padded, and segments end between lines."""
+    assume(bytes(limit + extra) not in data)  # a hole is passed over
     compress = KINDS[kind]
     with TemporaryDirectory() as folder:
         path = Path(folder, "log")
@@ -120,6 +121,7 @@ def test_blocks_hold_the_lines_of_the_log(
 @given(data=LOGS, kind=st.sampled_from(sorted(KINDS)), limit=LIMITS)
 def test_reading_on_gives_what_was_left(data: bytes, kind: str, limit: int) -> None:
     """Stopping at any segment and reading on from its offset, in a new process, loses and repeats no line."""
+    assume(bytes(limit + 2) not in data)  # a hole is passed over
     with TemporaryDirectory() as folder:
         path = Path(folder, "log")
         path.write_bytes(KINDS[kind](data))
