@@ -33,7 +33,7 @@ PIECES = st.one_of(st.binary(max_size=12), st.just(b"\n"), st.sampled_from([b"\r
 SIGNATURES = (b"\x1f", b"(\xb5/\xfd", b"BZh", b"\xfd7zXZ")  # hypothesis finds them in the source and tries them
 LOGS = (
     st.lists(PIECES, max_size=60)
-    .map(b"".join)
+    .map(lambda pieces: b"".join(pieces).replace(b"\0", b"\1"))  # holes are passed over, not lines
     .filter(lambda data: not data.startswith(SIGNATURES) and data[1:4] != b"*M\x18")
 )
 LIMITS = st.integers(0, 40)
