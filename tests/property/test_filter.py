@@ -13,10 +13,8 @@ from hypothesis import strategies as st
 
 from logblur.classify import Memory
 from logblur.errors import PolicyError
-from logblur.filtering.fast import Fast
 from logblur.filtering.keys import Keyring
 from logblur.filtering.lines import Filter
-from logblur.filtering.slow import Slow
 from logblur.formats import resolve_format
 from logblur.formats.named import NAMED
 from logblur.parse import parse
@@ -51,24 +49,16 @@ remote_addr = { method = "truncate", ipv4_prefix = 24, ipv6_prefix = 48 }
 """
 
 
-def engines(form, plan):
-    """Both engines for a format, with the same keys."""
-    keys = Keyring(SECRETS)
-    said = speakers(form.columns, plan, Memory(), Templates(), SECRETS)
-    return (engine(form, plan, said, keys, latest_us=LATEST) for engine in (Fast, Slow))
-
-
 def block_of(lines):
     """Lines as the reader hands them out."""
     return Block.of(b"".join(line + b"\n" for line in lines))
 
 
 def by_both(lines, form, plan):
-    """What the fast and the slow engine print."""
-    fast, slow = engines(form, plan)
-    return fast.lines(block_of(lines)).data.tobytes(), b"".join(
-        made + b"\n" for line in lines if (made := slow.line(line)) is not None
-    )
+    """What the fast and the slow engine print, each with the one that reads a format's alternatives behind it."""
+    one = Filter(form, plan, Keyring(SECRETS), rejects="drop", latest_us=LATEST)
+    slow = b"".join(one.lines(b"".join(line + b"\n" for line in lines)))
+    return b"".join(bytes(part) for part in one.block({}, block_of(lines), b"")), slow
 
 
 def rows_of(text, form):
