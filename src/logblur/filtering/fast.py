@@ -21,7 +21,8 @@ from logblur.filtering.pieces import AddressColumn, Piece, Printers, Rows, Store
 from logblur.filtering.printing import NOTHING
 from logblur.formats import Format, Kind
 from logblur.jit import Bytes, Ints, Places
-from logblur.parse.parser import Parser, Texts
+from logblur.parse.interning import Texts
+from logblur.parse.parser import Parser
 from logblur.policy.plan import Plan
 from logblur.protect import printing_kernels as kernels
 from logblur.protect.lines import Speakers

@@ -30,19 +30,19 @@ from logblur.filtering.printing import (
 )
 from logblur.formats import Escape, Field, Kind
 from logblur.jit import Bytes, Codes, Ints, Places, grown
-from logblur.parse.parser import Found, Parser, Texts, parts_of
+from logblur.parse.interning import Texts
+from logblur.parse.parser import Found, Parser, parts_of
 from logblur.parse.text import text_of
 from logblur.policy.plan import KEY_SIZE, Plan
 from logblur.protect import printing_kernels as kernels
 from logblur.protect.addresses import Addresses, Network, joined_texts, spelled_addresses
 from logblur.protect.buckets import bucketed
-from logblur.protect.lines import Said, Speakers, protected_addresses, protected_texts, rounded
+from logblur.protect.lines import Said, Speakers, protected_addresses, protected_texts
+from logblur.protect.times import QUARTER_US, STEPS_US, rounded
 from logblur.schema import PAD
 
 _FULL: Final = 64 << 20
 _DAYS: Final = 8
-_QUARTER_US: Final = 900_000_000
-_STEPS_US: Final = {"second": 1_000_000, "minute": 60_000_000}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SOCKET: Final = "unix:"
 _IN_ORDER: Final = ("method", "host", "path", "query", "protocol")
@@ -181,7 +181,7 @@ class Printers:
     def time(self, field: Field, behind: bytes) -> Piece:
         """Return what prints the start of the second, minute, hour or day; zones change at quarters of an hour."""
         method = self.speakers.method("time")
-        step_us, known = _STEPS_US.get(method, _QUARTER_US), _Known(self.store, behind)
+        step_us, known = STEPS_US.get(method, QUARTER_US), _Known(self.store, behind)
 
         def printed(step: int) -> bytes:
             local = (_EPOCH + timedelta(microseconds=step * step_us)).astimezone(self.plan.zone)
@@ -362,8 +362,8 @@ class _Daily:
 
     def numbers(self, rows: Rows, codes: Codes) -> Ints:
         """Return the number of each row's text."""
-        quarters, numbers = rows.steps(_QUARTER_US)
-        times = [_EPOCH + timedelta(microseconds=quarter * _QUARTER_US) for quarter in quarters]
+        quarters, numbers = rows.steps(QUARTER_US)
+        times = [_EPOCH + timedelta(microseconds=quarter * QUARTER_US) for quarter in quarters]
         dates = [time.astimezone(self._zone).date() for time in times]
         out = np.empty(rows.rows, np.int64)
         for day in sorted(set(dates)):

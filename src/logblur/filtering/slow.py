@@ -28,10 +28,11 @@ from logblur.parse.reference import RejectedError, Row, read, values_of
 from logblur.policy.plan import KEY_SIZE, Plan
 from logblur.protect.addresses import ADDRESS, ENCRYPTED
 from logblur.protect.buckets import bucketed
-from logblur.protect.lines import Said, Speakers, rounded
+from logblur.protect.lines import Said, Speakers
 from logblur.protect.pseudonyms import field_mac
 from logblur.protect.signals import restricted
 from logblur.protect.spellings import Address, client, truncated
+from logblur.protect.times import rounded
 
 SLOWLY: Final = frozenset({"drop", "keep", "truncate", "pseudonym", "ipcrypt-deterministic", "ipcrypt-ndx"})
 """Methods for addresses that it knows without kernels; for others lines wait for those."""

@@ -1,4 +1,4 @@
-"""The hot core: `Block` x `Format` -> `Parsed`. `reference` is clear and slow, `kernels` fast; they always agree.
+"""The hot core: `Block` x `Format` -> `Parsed`. `reference` is clear and slow, the kernels fast; they always agree.
 
 Use `Parser` for a stream of blocks, `parse` for a few.
 """

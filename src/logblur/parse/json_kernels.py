@@ -2,7 +2,7 @@
 
 What a line means is defined in `json_reference` and not repeated here. Time is linear in the line whatever it holds:
 the walk never steps back, the line's end is known before it begins, depth is bounded by the stack, and a key is looked
-up in a table that no log can change. Loads of `match_mask`, `differ_mask` and `word` are unchecked: see `kernels`.
+up in a table that no log can change. Loads of `match_mask`, `differ_mask` and `word` are unchecked: see `scan_kernels`.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment"
@@ -15,7 +15,7 @@ from logblur.formats import CLF
 from logblur.formats.times import program
 from logblur.jit import inline, lean_kernel
 from logblur.jit.intrinsics import WIDE, U, first_bit, fold_multiply, match_mask, same_bytes, word
-from logblur.parse.kernels import (
+from logblur.parse.scan_kernels import (
     BACKSLASH,
     BAD_TIME,
     COLON,
@@ -25,7 +25,6 @@ from logblur.parse.kernels import (
     LEFT_BRACKET,
     LETTER_Z,
     NEWLINE,
-    NO_TIME,
     PLUS,
     QUOTE,
     RIGHT_BRACKET,
@@ -34,11 +33,10 @@ from logblur.parse.kernels import (
     TRAILING,
     UNCLOSED,
     behind_blanks,
-    decimal,
     find,
     is_digit,
-    time_of,
 )
+from logblur.parse.value_kernels import NO_TIME, decimal, time_of
 
 MAX_DEPTH = 32
 """Objects and arrays within one another; servers write four."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -15,11 +14,11 @@ import pyarrow as pa
 from logblur.formats import CLF, UNITS, Escape, Field, Format, Kind, w3c
 from logblur.formats.times import ANY, minute_of, program
 from logblur.formats.wrapping import unwrapped
-from logblur.jit import Bytes, Codes, Ints, Places, Words, grown
-from logblur.parse import json_kernels, kernels
+from logblur.jit import Bytes, Ints, Places, grown
+from logblur.parse import json_kernels, scan_kernels, span_kernels, url_kernels, value_kernels
+from logblur.parse.interning import Texts
 from logblur.parse.objects import Objects
 from logblur.parse.program import Delimited, Spans
-from logblur.parse.text import texts_of
 from logblur.schema import PAD, PARSED, TEXT, Block, Parsed, Reason, column
 
 MAX_LINE_BYTES: Final = 64 << 10
@@ -61,60 +60,6 @@ _TRIED: Final = 100
 
 _PARTS: Final = ("method", "path", "query", "protocol", "host")
 """What the kernels take a request line or a URL apart into, in their order."""
-
-
-_TOGETHER: Final = 64
-"""Rows of a column that are interned together: what is prefetched for them stays in the nearest cache."""
-
-
-class Texts:
-    """Distinct byte strings and their codes: an open-addressing table with a random seed per process.
-
-    The arrays grow between blocks, never inside a kernel.
-    """
-
-    __slots__ = ("_whole", "arena", "count", "escape", "hashes", "limits", "places", "slots")
-
-    seeds: Final[Words] = np.frombuffer(os.urandom(56), np.uint64) | np.uint64(1)
-
-    def __init__(self, escape: Escape) -> None:
-        self.escape = escape
-        self.count = 0
-        self.slots: Words = np.zeros((2, 2), np.uint64)
-        self.hashes: Words = np.zeros(0, np.uint64)
-        self.limits: Ints = np.zeros(1, np.int64)
-        self.arena: Bytes = np.zeros(PAD, np.uint8)
-        self.places: Words = np.empty(_TOGETHER, np.uint64)
-        self._whole: pa.Array = pa.array([], pa.large_string())
-
-    def codes(self, buffer: Bytes, starts: Places, ends: Places, rows: int, room: int, codes: Codes) -> None:
-        """Write the code of each span into ``codes``; the spans have at most ``room`` bytes in all."""
-        if self.count + rows > len(self.hashes):
-            self.hashes = grown(self.hashes, self.count + rows)
-            self.limits = grown(self.limits, len(self.hashes) + 1)
-            self.slots = np.zeros((2 * len(self.hashes), 2), np.uint64)
-            kernels.rehash(self.slots, self.hashes, self.limits, self.count)
-        self.arena = grown(self.arena, int(self.limits[self.count]) + room + PAD)
-        self.count = kernels.intern(
-            buffer, starts, ends, rows, codes, self.places,
-            self.slots, self.hashes, self.limits, self.arena, self.seeds, self.count,
-        )  # fmt: skip
-
-    @property
-    def size(self) -> int:
-        """Bytes of distinct text."""
-        return int(self.limits[self.count])
-
-    def array(self, first: int = 0) -> pa.Array:
-        """Return the texts from code ``first`` on as large_string, see `texts_of`."""
-        return texts_of(self.arena, self.limits[first:], self.count - first, self.escape)
-
-    def whole(self) -> pa.Array:
-        """Return all texts as large_string in buffers of their own; those of the last call are not looked at again."""
-        known = len(self._whole)
-        if known < self.count:
-            self._whole = pa.concat_arrays([self._whole, self.array(known)])
-        return self._whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,7 +179,7 @@ class Parser:
         if not self.format.follows_fields:
             self._feed(block, self.format)
             return
-        if not kernels.has_directives(block.data, block.size):
+        if not span_kernels.has_directives(block.data, block.size):
             self._feed(block, w3c.in_force(self.format, block.directives, _first_line(block)))
             return
         data = block.data[: block.size].tobytes()
@@ -342,7 +287,7 @@ class Parser:
             return Found(end, lines, scalars, np.empty(0, np.int64), np.empty(0, np.uint8), directives)
         keep, gone = np.flatnonzero(reasons == 0), np.flatnonzero(reasons)
         refused, why = self.spans.lines[gone].astype(np.int64), reasons[gone]
-        refused, why = refused[why < kernels.DIRECTIVE], why[why < kernels.DIRECTIVE]
+        refused, why = refused[why < scan_kernels.DIRECTIVE], why[why < scan_kernels.DIRECTIVE]
         self.spans.close_up(lines, gone, self._kept(form))
         scalars = {name: values[keep] for name, values in scalars.items()}
         return Found(end, len(keep), scalars, refused, why, directives + len(gone) - len(refused))
@@ -361,11 +306,11 @@ class Parser:
                 out = values[field.name] = np.empty(rows, _numpy_type(field.name))
                 starts, ends = self.spans.starts[k, :rows], self.spans.ends[k, :rows]
                 if wanted is Kind.STATUS:
-                    kernels.statuses(data, starts, ends, rows, out, reasons)
+                    value_kernels.statuses(data, starts, ends, rows, out, reasons)
                 elif wanted is Kind.SIZE:
-                    kernels.sizes(data, starts, ends, rows, out, reasons)
+                    value_kernels.sizes(data, starts, ends, rows, out, reasons)
                 else:
-                    kernels.durations(data, starts, ends, rows, UNITS[field.layout], out, reasons)
+                    value_kernels.durations(data, starts, ends, rows, UNITS[field.layout], out, reasons)
         return values
 
     def _times(self, form: Format, data: Bytes, rows: int, reasons: Bytes) -> Ints:
@@ -375,19 +320,19 @@ class Parser:
         for k, field in fields:
             starts, ends, unit = self.spans.starts[k], self.spans.ends[k], field.layout.removeprefix("+")
             if field.layout == CLF:
-                kernels.add_clf_times(data, starts, ends, rows, times, reasons)
+                value_kernels.add_clf_times(data, starts, ends, rows, times, reasons)
             elif unit == ANY:
                 zoneless = np.empty(rows, np.bool_)
                 json_kernels.any_times(data, starts, ends, rows, times, zoneless, reasons)
                 times[zoneless] = _utc(times[zoneless], self._local)
             elif unit in UNITS:
-                kernels.add_numbers(data, starts, ends, rows, UNITS[unit], times, reasons)
+                value_kernels.add_numbers(data, starts, ends, rows, UNITS[unit], times, reasons)
             else:
                 tokens = np.array(program(field.layout))
-                kernels.add_times(data, starts, ends, rows, tokens, *minute_of(field.layout), times, reasons)
+                value_kernels.add_times(data, starts, ends, rows, tokens, *minute_of(field.layout), times, reasons)
         if form.local_time:
             times = _utc(times, self._local)
-        kernels.check_times(times, self._latest_us, reasons)
+        value_kernels.check_times(times, self._latest_us, reasons)
         return times
 
     def _append(self, form: Format, data: Bytes, size: int, rows: int, scalars: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -495,22 +440,22 @@ def parts_of(
     if field.kind in {Kind.REQUEST, Kind.URL}:
         parts = np.empty((2 * len(_PARTS), rows), np.uint32)
         if field.kind is Kind.REQUEST:
-            kernels.request_parts(data, starts, ends, rows, parts)
+            url_kernels.request_parts(data, starts, ends, rows, parts)
         else:
-            kernels.url_parts(data, starts, ends, rows, parts)
+            url_kernels.url_parts(data, starts, ends, rows, parts)
         for i, name in enumerate(_PARTS):
             if name in names:
                 yield name, parts[2 * i], parts[2 * i + 1]
         return
     if field.kind is Kind.ADDRESS:
         spans = np.empty((2, rows), np.uint32)
-        kernels.addresses(data, starts, ends, rows, field.layout == "port", spans)
+        url_kernels.addresses(data, starts, ends, rows, field.layout == "port", spans)
         starts, ends = spans
     if field.name in names:
         yield field.name, starts, ends
     if field.name == "referer" and "referer_host" in names:
         hosts = np.empty((2, rows), np.uint32)
-        kernels.referrer_hosts(data, starts, ends, rows, hosts)
+        url_kernels.referrer_hosts(data, starts, ends, rows, hosts)
         yield "referer_host", hosts[0], hosts[1]
 
 
@@ -535,7 +480,7 @@ def _gathered(block: Block, begins: Ints) -> tuple[Bytes, Ints]:
     """Return copies of the lines that begin there, padded, and where each begins in them and the last one ends."""
     data = block.data[: block.size].data
     ends = np.empty(len(begins), np.int64)
-    kernels.ends_of(block.data, begins, block.size, ends)
+    span_kernels.ends_of(block.data, begins, block.size, ends)
     lines = b"".join([data[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)])
     return np.frombuffer(bytearray(lines + b"\n" * PAD), np.uint8), np.cumsum([0, *(ends - begins).tolist()])
 

@@ -1,4 +1,4 @@
-"""A `Format` as the arrays that `kernels.find_fields` interprets, and the spans it writes."""
+"""A `Format` as the arrays that `span_kernels.find_fields` interprets, and the spans it writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from logblur.formats import Escape, Field, Format, Kind
 from logblur.formats.times import lead
 from logblur.jit import Bytes, Ints, Places, Words
 from logblur.jit.intrinsics import WIDE
-from logblur.parse import kernels
+from logblur.parse import span_kernels
 from logblur.schema import PAD
 
 
@@ -34,7 +34,7 @@ class Spans:
         if room > len(self.lines):  # memory that is asked for but not written to costs nothing
             self.lines, self.at, self.line_ends = np.empty((3, room), np.uint32)
             self.reasons = np.empty(room, np.uint8)
-        rows, directives, end = kernels.find_lines(
+        rows, directives, end = span_kernels.find_lines(
             data, size, most, max_line, self.lines, self.at, self.line_ends, self.reasons
         )
         return int(rows), int(directives), int(end)
@@ -58,7 +58,7 @@ class Spans:
 
     def close_up(self, rows: int, gone: Ints, fields: Ints) -> None:
         """Move the lines that are not gone, and their spans of these fields, to the front."""
-        kernels.close_up(rows, gone, self.lines, fields, self.table)
+        span_kernels.close_up(rows, gone, self.lines, fields, self.table)
 
 
 class Delimited:
@@ -79,19 +79,19 @@ class Delimited:
         limits = np.cumsum([0, *map(len, literals)]).tolist()
         rows = [[0, len(literals[0]), 0, 0, 0]]
         for k, (field, literal) in enumerate(zip(form.fields, literals[1:], strict=True), 1):
-            mode = _mode(field, literal) | (kernels.MAY_END if k >= required else 0)
+            mode = _mode(field, literal) | (span_kernels.MAY_END if k >= required else 0)
             passed = lead(field.layout, literal[:1]) if field.kind is Kind.TIME and literal else 0
-            guarded = mode & kernels.BACKSLASH_GUARDS
+            guarded = mode & span_kernels.BACKSLASH_GUARDS
             if (
-                mode & kernels.LISTED or passed or not 0 < len(literal) <= 8 - guarded
+                mode & span_kernels.LISTED or passed or not 0 < len(literal) <= 8 - guarded
                 or (guarded and k == 1 and not literals[0])  # no byte stands before it
             ):  # fmt: skip
-                mode |= kernels.HARD
+                mode |= span_kernels.HARD
             rows.append([limits[k], len(literal), (literal or b"\n")[0], mode, passed])
         self._pool: Bytes = np.frombuffer(b"".join(literals) + bytes(PAD), np.uint8)
         self._tokens: Ints = np.array(rows)
         self._heads: Words = np.array(
-            [_head(x, row[kernels.MODE]) for x, row in zip(literals, rows, strict=True)], np.uint64
+            [_head(x, row[span_kernels.MODE]) for x, row in zip(literals, rows, strict=True)], np.uint64
         )
         self._open_end, self._max_line = form.open_end, max_line
 
@@ -99,7 +99,7 @@ class Delimited:
         """Write the spans of the lines ``data[:size]``; as `Spans.find_lines`."""
         rows, directives, end = spans.find_lines(data, size, most, self._max_line)
         spans.fit(len(self._tokens) - 1, rows)
-        kernels.find_fields(
+        span_kernels.find_fields(
             data, rows, self._pool, self._tokens, self._heads, self._open_end, spans.at, spans.line_ends,
             spans.reasons, spans.table,
         )  # fmt: skip
@@ -108,17 +108,17 @@ class Delimited:
 
 def _head(literal: bytes, mode: int) -> tuple[int, int]:
     """Return the first bytes of a literal as the kernel compares them, and which these are."""
-    guarded = mode & kernels.BACKSLASH_GUARDS  # the byte before them is compared by itself
+    guarded = mode & span_kernels.BACKSLASH_GUARDS  # the byte before them is compared by itself
     first = literal[: 8 - guarded]
     return int.from_bytes(first, "little") << 8 * guarded, ((1 << 8 * len(first)) - 1) << 8 * guarded
 
 
 def _mode(field: Field, literal: bytes) -> int:
     """Return how a field ends, as the kernel knows it."""
-    mode = kernels.PADDED if field.padded else 0
+    mode = span_kernels.PADDED if field.padded else 0
     if field.listed and not field.quoted and literal[:1] == b" ":
-        mode |= kernels.LISTED
+        mode |= span_kernels.LISTED
     if field.quoted:
         doubled = field.escape in {Escape.PERCENT, Escape.DOUBLED}
-        mode |= kernels.MAY_BE_QUOTED if doubled else kernels.BACKSLASH_GUARDS
-    return mode | (kernels.CLOSED if literal[:1] in {b'"', b"]", b"}", b")"} else 0)
+        mode |= span_kernels.MAY_BE_QUOTED if doubled else span_kernels.BACKSLASH_GUARDS
+    return mode | (span_kernels.CLOSED if literal[:1] in {b'"', b"]", b"}", b")"} else 0)

@@ -11,10 +11,9 @@ import functools
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from types import MappingProxyType
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,6 @@ import pyarrow.compute as pc
 
 from logblur.growing import Grown
 from logblur.jit.codes import SEEDS, gather, intern
-from logblur.periods import Period
 from logblur.policy.plan import CAMPAIGN, Method, Plan
 from logblur.policy.resolve import made_of
 from logblur.policy.rules import rules_of
@@ -48,6 +46,7 @@ from logblur.protect.pseudonyms import pseudonyms
 from logblur.protect.queries import kept_parameters, search_terms
 from logblur.protect.referrers import origins, pages
 from logblur.protect.signals import restricted
+from logblur.protect.times import STEPS_US, LocalTimes, local_times
 from logblur.protect.within import swept_of_addresses
 from logblur.schema import NOBODY, NONE, PARSED, UNUSUAL, Protected, Universe
 
@@ -55,9 +54,6 @@ TokenKeys = Callable[[date], bytes]
 """The 16 bytes that key a day's tokens, or empty bytes for a day whose rows are to be left out."""
 
 METHODS: Final = frozenset("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split())  # RFC 9110, RFC 5789
-_QUARTER: Final = 900
-_EPOCH: Final = date(1970, 1, 1)
-
 
 NUMBERS: Final = frozenset({"bytes_received", "duration"})
 """Fields of records that are numbers."""
@@ -217,49 +213,6 @@ def _tells_people(name: str, plan: Plan) -> bool:
     return name in plan.columns and made_of(name, plan.dimensions).keys() <= {"remote_addr", "user_agent"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LocalTimes:
-    """Times in a zone.
-
-    Attributes:
-        days: int32, first day of the period, in days since 1970, by row.
-        hours: int8, by row.
-        dates: The distinct days, ascending.
-        numbers: int32, into ``dates``, by row.
-    """
-
-    days: npt.NDArray[np.int32]
-    hours: npt.NDArray[np.int8]
-    dates: list[date]
-    numbers: npt.NDArray[np.int32]
-
-
-def local_times(times: npt.NDArray[np.int64], zone: ZoneInfo, period: Period = Period.DAY) -> LocalTimes:
-    """Return local day and hour of times (microseconds since 1970, UTC).
-
-    Since 1970 zones change at quarters of an hour of UTC, so one answer holds for a whole quarter: the zone is asked
-    once for each that occurs.
-    """
-    rows = len(times)
-    found = LocalTimes(np.empty(rows, np.int32), np.empty(rows, np.int8), [], np.empty(rows, np.int32))
-    if not rows:
-        return found
-    first = int(times.min()) // (_QUARTER * 1_000_000)
-    present = np.zeros(int(times.max()) // (_QUARTER * 1_000_000) - first + 1, np.uint8)
-    kernels.mark_quarters(times, first, present)
-    day, hour = np.zeros(len(present), np.int32), np.zeros(len(present), np.int8)
-    quarters = np.flatnonzero(present)
-    for quarter in quarters.tolist():
-        local = datetime.fromtimestamp((first + quarter) * _QUARTER, UTC).astimezone(zone)
-        day[quarter], hour[quarter] = (period.first(local.date()) - _EPOCH).days, local.hour
-    distinct, numbers = np.unique(day[quarters], return_inverse=True)
-    number = np.zeros(len(present), np.int32)
-    number[quarters] = numbers
-    kernels.local_times(times, first, day, hour, number, found.days, found.hours, found.numbers)
-    found.dates.extend(_EPOCH + timedelta(days=int(d)) for d in distinct)
-    return found
-
-
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_dictionary(kind))
 
@@ -410,7 +363,7 @@ def _coarse(values: npt.NDArray[np.int64], method: str) -> npt.NDArray[np.int64]
 
 def _times(rows: _Rows) -> pa.Array:
     """Return the time of each row in the policy's zone, at the start of the second or minute that it is in."""
-    step = {"second": 1_000_000, "minute": 60_000_000}.get(rows.plan.methods["time"], 1)
+    step = STEPS_US.get(rows.plan.methods["time"], 1)
     times = np.asarray(rows.batch.column("time").cast(pa.int64()))
     return pa.array(times // step * step, pa.timestamp("us", rows.plan.zone.key))
 

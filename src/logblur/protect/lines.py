@@ -7,7 +7,6 @@ written so that a parser reads it again is not decided here (`filtering.printing
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
 
 import pyarrow as pa
@@ -191,17 +190,6 @@ def _agent(agent: Agent) -> str | None:
     )
     said = "; ".join(text for text in (system, agent.device) if text != NONE)
     return f"{'-' if browser == NONE else browser} ({said})" if said else None if browser == NONE else browser
-
-
-def rounded(time: datetime, method: str) -> datetime:
-    """Return the start of the second, minute, hour or day of a local time."""
-    unit = ("second", "minute", "hour", "day").index(method)
-    return time.replace(
-        hour=time.hour if unit < 3 else 0,
-        minute=time.minute if unit < 2 else 0,
-        second=time.second if unit < 1 else 0,
-        microsecond=0,
-    )
 
 
 def protected_addresses(found: Addresses, plan: Plan, key: bytes) -> Addresses | pa.Array:
