@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -227,6 +227,7 @@ def said(call: Callable[[], object]) -> str:
     return "no error"
 
 
+@example(path=("input", "format"), value={"time": date(2000, 1, 1)}, key="reason")
 @given(path=st.sampled_from(leaves(DOCUMENT)[1:]), value=VALUES, key=st.text(max_size=8) | st.sampled_from(["reason"]))
 def test_any_value_in_any_place_loads_or_is_refused(path: tuple[Any, ...], value: Any, key: str) -> None:
     """Whatever stands in whatever place, the policy resolves or is a PolicyError that says something on one line."""

@@ -18,7 +18,7 @@ import pyarrow as pa
 from logblur.filtering.keys import Keyring
 from logblur.filtering.layout import layout_of
 from logblur.filtering.pieces import AddressColumn, Piece, Printers, Rows, Store
-from logblur.filtering.printing import NOTHING
+from logblur.filtering.printing import NOTHING, may_be_quoted
 from logblur.formats import Format, Kind
 from logblur.jit import Bytes, Ints, Places
 from logblur.parse.interning import Texts
@@ -214,10 +214,13 @@ class _Line:
         if field.kind in {Kind.REQUEST, Kind.URL}:
             return False
         if self._is_address(k):
-            return self._method(k) == "keep" and self._printers.plan.client.field == "remote_addr"
+            return self._is_kept_address(k) and not may_be_quoted(field)
         return self._method(k) == "keep" and (
             field.kind is Kind.TIME or self._printers.speakers.of(field.name) == "keep"
         )
+
+    def _is_kept_address(self, k: int) -> bool:
+        return self._method(k) == "keep" and self._printers.plan.client.field == "remote_addr"
 
     def _piece(self, k: int, literal: bytes, nothing: bytes, behind: bytes) -> Piece:
         field, printers = self._form.fields[k], self._printers
@@ -226,6 +229,8 @@ class _Line:
         if field.kind is Kind.TIME:
             return printers.time(field, behind)
         if self._is_address(k):
+            if self._is_kept_address(k):
+                return printers.kept(k, field, literal, behind)
             return printers.client(self._clients, field, literal, behind)
         if self._method(k) == "class":
             return printers.status_class(field, nothing, behind)

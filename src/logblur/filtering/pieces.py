@@ -167,6 +167,20 @@ class Printers:
 
         return piece
 
+    def kept(self, k: int, field: Field, literal: bytes, behind: bytes) -> Piece:
+        """Return what prints a text that is kept, within quotes where these are needed."""
+        column, numbers = _Column(self.store.texts(field.escape)), _Numbers()
+
+        def printed(first: int) -> Ints:
+            texts = column.texts_at(np.arange(first, column.texts.count))
+            return self.store.add([fitted(text, field, literal) for text in texts], behind)
+
+        def piece(rows: Rows) -> Ints:
+            codes = column.codes(rows, *rows.part(k, field, field.name))
+            return numbers.of(column.texts.count, printed)[codes]
+
+        return piece
+
     def request(self, k: int, field: Field, literal: bytes, behind: bytes) -> Piece:
         """Return what prints a request line or a URL."""
         column, numbers = _Column(self.store.texts(field.escape)), _Numbers()

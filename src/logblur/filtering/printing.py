@@ -51,8 +51,12 @@ def part_of_url(text: str | None, name: str, field: Field, literal: bytes) -> by
 
 def within_quotes(raw: bytes, field: Field) -> bytes:
     """Return the bytes of a field, within quotes where these may stand around it and are needed."""
-    odd = field.quoted and field.escape in {Escape.PERCENT, Escape.DOUBLED} and _ODD.search(raw)
-    return b'"%b"' % raw if odd else raw
+    return b'"%b"' % raw if may_be_quoted(field) and _ODD.search(raw) else raw
+
+
+def may_be_quoted(field: Field) -> bool:
+    """Return whether quotes stand around some values of a field, and not around others."""
+    return field.quoted and field.escape in {Escape.PERCENT, Escape.DOUBLED}
 
 
 def _fitted(text: str | None, field: Field, literal: bytes, apart: bytes) -> bytes:

@@ -18,6 +18,7 @@ from logblur.filtering.printing import (
     NO_PROTOCOL,
     NOTHING,
     fitted,
+    may_be_quoted,
     part_of_url,
     printed_number,
     printed_time,
@@ -142,7 +143,7 @@ class _Line:
     def _address(self, field: Field, raw: bytes, literal: bytes, nothing: bytes, values: dict[str, Any]) -> bytes:
         method = self._plan.methods.get("remote_addr", "drop")
         if method == "keep" and self._plan.client.field == "remote_addr":
-            return raw or nothing
+            return fitted(values["remote_addr"], field, literal) if may_be_quoted(field) else raw or nothing
         found = None if method == "drop" else self._client(values)
         if found is None:
             return b"-"

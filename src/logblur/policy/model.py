@@ -103,7 +103,9 @@ def _zone(value: str) -> str:
 
 def _format(value: Any) -> Any:
     """Return a mapping of JSON keys as the text that `formats.resolve_format` takes."""
-    return read_mapping(json.dumps(value)).name if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    return read_mapping(json.dumps(value, default=lambda _: None)).name  # a date is no path, as nothing is none
 
 
 def _definition(value: str) -> str:
