@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +19,8 @@ import pytest
 from logblur.cli import main
 from logblur.filtering import filter_logs
 from logblur.filtering.streams import _Job
+from logblur.policy.plan import KEY_SIZE
+from logblur.protect.addresses import ENCRYPTED
 
 LINE = b'192.0.2.7 - anna [17/May/2026:10:05:03 +0000] "GET /a?b=c HTTP/1.1" 200 5 "https://www.example.org/x" "x"\n'
 SAID = b'192.0.0.0 - - [17/May/2026:13:00:00 +0300] "GET /a HTTP/1.0" 200 5 "https://example.org/" "bot (bot; other)"\n'
@@ -56,6 +60,69 @@ def test_the_first_line_does_not_wait_for_compilation(tmp_path):
         compiled = [path.name for path in tmp_path.rglob("*.nbc")]
         assert not any("splice" in name for name in compiled)
         running.kill()
+
+
+METHODS = {"drop": 0, "truncate": 0, "pseudonym": 16} | {method: KEY_SIZE[method] for method in ENCRYPTED}
+WITH_METHOD = """
+version = 1
+name = "x"
+purpose = "x"
+legal_basis = "contract"
+retention = "1 day"
+[fields]
+time = {{ method = "minute" }}
+path = {{ method = "template" }}
+referer = {{ method = "domain" }}
+user_agent = {{ method = "family" }}
+bytes_sent = {{ method = "bucket" }}
+remote_user = {{ method = "pseudonym", reason = "x" }}
+http_x_note = {{ method = "keep", reason = "x" }}
+remote_addr = {{ method = "{}"{} }}
+"""
+NOTED = LINE.replace(b'"x"', b'"curl/8.0" "by 203.0.113.9, 2001:db8::7"')
+
+
+def with_method(method):
+    """A policy that treats addresses so, and other fields in ways that a line can print."""
+    more = ', key = "k", reason = "x"' if method in KEY_SIZE else ", ipv4_prefix = 16, ipv6_prefix = 32"
+    text = WITH_METHOD.format(method, "" if method == "drop" else more)
+    return text + '[keys]\nk = { env = "LOGBLUR_FIRST" }\n' * (method in KEY_SIZE)
+
+
+def test_the_first_line_of_an_encrypting_pipe_does_not_wait_either(tmp_path, monkeypatch):
+    """Encrypted under a key too, it comes out long before the kernels of its cipher are compiled."""
+    monkeypatch.setenv("LOGBLUR_FIRST", "0123456789abcdef" * 2)
+    (tmp_path / "policy.toml").write_text(with_method("ipcrypt-nd"))
+    with process("-p", tmp_path / "policy.toml", cache=tmp_path) as running:
+        running.stdin.write(LINE)
+        assert re.match(rb"[0-9a-f]{48} - ", running.stdout.readline())
+        assert not any("kiasu" in path.name for path in tmp_path.rglob("*.nbc"))
+        running.kill()
+
+
+def test_the_reference_needs_no_kernel(tmp_path):
+    """Whatever becomes of addresses, alone and within kept text, lines are printed without one kernel compiled."""
+    code = (
+        "import json, sys\n"
+        "from logblur.filtering.keys import Keyring\n"
+        "from logblur.filtering.lines import Filter\n"
+        "from logblur.formats import resolve_format\n"
+        "from logblur.policy.load import decode\n"
+        "from logblur.policy.resolve import resolve\n"
+        'form = resolve_format(\'%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" "%{X-Note}i"\')\n'
+        "for policy, size in json.loads(sys.argv[1]):\n"
+        "    keys = Keyring({'k': bytes(range(size))})\n"
+        "    one = Filter(form, resolve(decode(policy.encode())), keys, rejects='sweep', latest_us=1 << 60)\n"
+        "    print(len(one.lines(sys.argv[2].encode() * 2 + b'junk from 203.0.113.9\\n')))\n"
+    )
+    policies = [(with_method(method), size) for method, size in METHODS.items()]
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(policies), NOTED.decode()],
+        check=True, timeout=60, capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    assert done.stdout == "6\n" * len(policies)
+    assert [path.name for path in tmp_path.rglob("*.nbc")] == []
 
 
 def test_sigterm_writes_what_came_and_ends_with_0():

@@ -7,14 +7,13 @@ import traceback
 
 import pyarrow as pa
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import ECB
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from logblur.errors import KeyMaterialError, UsageError
 from logblur.protect import addresses, prefixes
+from logblur.protect.cipher_reference import encrypted
+from logblur.protect.spellings import unpacked
 
 SIZES = {
     "pseudonym": 16,
@@ -117,18 +116,29 @@ def test_shared_prefixes_stay_as_long_as_they_were(name, values):
                 assert shared(a, b) == shared(x, y)
 
 
+@pytest.mark.parametrize("method", addresses.ENCRYPTED)
+@given(values=COLUMNS, seed=st.integers(0, 255))
+@laws
+def test_columns_become_what_the_reference_makes_of_each_address(method, values, seed):
+    """Kernels over whole columns and the definition of each cipher, address by address, give the same bytes."""
+    name, size = method.replace("-", "_"), {"ipcrypt-nd": 8, "ipcrypt-ndx": 16}.get(method, 0)
+    tweaks = [bytes((seed + at * at + i * i) % 256 for i in range(size)) for at in range(len(values))]
+    given = {"tweaks": pa.array(tweaks, pa.binary(size))} if size else {}
+    found = getattr(addresses, name)(binary(values), key(name, seed), **given).to_pylist()
+    plain = [unpacked(value.to_bytes(16)) for value in values]
+    assert found == [encrypted(a, method, key(name, seed), tweak=t) for a, t in zip(plain, tweaks, strict=True)]
+
+
 @given(value=ADDRESSES)
 @laws
-def test_pfx_is_what_the_draft_says_bit_by_bit(value):
-    """Whole columns become what the draft's pseudocode gives for each address alone."""
-    first, second = (
-        Cipher(AES(half), ECB()).encryptor() for half in (key("ipcrypt_pfx")[:16], key("ipcrypt_pfx")[16:])
-    )
-    out = value
-    for length in range(96 if value >> 32 == 0xFFFF else 0, 128):
-        block = (1 << length | value >> 128 - length).to_bytes(16, "big")
-        out ^= ((first.update(block)[15] ^ second.update(block)[15]) & 1) << 127 - length
-    assert numbers(protect("ipcrypt_pfx", binary([value]))) == [out]
+def test_the_reference_draws_another_tweak_each_time(value):
+    """Without a tweak given, the reference's results of one address differ, and decrypt to it."""
+    for name, width in WIDTHS.items():
+        method = name.replace("_", "-")
+        found = [encrypted(unpacked(value.to_bytes(16)), method, key(name)) for _ in range(3)]
+        assert len(set(found)) == 3
+        column = pa.array(found, pa.binary(width))
+        assert numbers(getattr(addresses, f"{name}_decrypt")(column, key(name))) == [value] * 3
 
 
 @pytest.mark.parametrize("name", SIZES)

@@ -16,6 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logblur.protect import addresses, ipcrypt
+from logblur.protect.cipher_reference import encrypted as reference
+from logblur.protect.spellings import packed as bytes_of
 
 KEY16 = "0123456789abcdeffedcba9876543210"
 KEY32 = KEY16 + "1032547698badcfeefcdab8967452301"
@@ -99,12 +101,11 @@ KEYS = st.binary(min_size=16, max_size=16)
 
 def packed(text):
     """An address as 16 bytes, IPv4 in ::ffff:0:0/96."""
-    address = ipaddress.ip_address(text)
-    return bytes(10) + b"\xff\xff" + address.packed if address.version == 4 else address.packed
+    return bytes_of(ipaddress.ip_address(text))
 
 
 def check(method, key, address, tweak, result):
-    """Encrypt as the vector says, from text and from bytes, and back."""
+    """Encrypt as the vector says, from text and from bytes, and back; and address by address."""
     name, key = method.replace("-", "_"), bytes.fromhex(key)
     encrypt, decrypt = getattr(addresses, name), getattr(addresses, f"{name}_decrypt")
     size = len(tweak) // 2
@@ -115,11 +116,12 @@ def check(method, key, address, tweak, result):
         assert found.type == pa.binary(16 + size)
         assert found.to_pylist() == [expected]
         assert decrypt(found, key).to_pylist() == [packed(address)]
+    assert reference(ipaddress.ip_address(address), method, key, tweak=bytes.fromhex(tweak)) == expected
 
 
 @pytest.mark.parametrize("vector", VECTORS)
 def test_the_draft_s_vectors_come_out(vector):
-    """Each vector of the draft's appendix comes out, from text and from bytes, and decrypts."""
+    """Each vector of the draft's appendix comes out, from text, from bytes and by the reference, and decrypts."""
     check(*vector)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from logblur.classify import Memory
 from logblur.filtering.fast import Fast
 from logblur.filtering.keys import Keyring
-from logblur.filtering.slow import SLOWLY, Slow
+from logblur.filtering.slow import Slow
 from logblur.formats import Format, w3c
 from logblur.parse.detect import guess
 from logblur.policy.plan import Plan
@@ -84,10 +84,7 @@ class Filter:
                 self._fast(engines, form).lines(Block.of(lines))
             self._ready = engines
 
-        thread = threading.Thread(target=compile_ahead, daemon=True)
-        thread.start()
-        if self._plan.methods.get("remote_addr", "drop") not in SLOWLY:
-            thread.join()
+        threading.Thread(target=compile_ahead, daemon=True).start()
 
     def lines(self, data: bytes) -> Parts:
         """Return whole lines of a pipe, protected, by the engine that is there."""

@@ -5,7 +5,7 @@ It shares with the fast one what is said of texts (`Speakers`) and how that is w
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, ip_network
 from typing import Any, Final
 
 import numpy as np
@@ -27,16 +27,13 @@ from logblur.filtering.printing import (
 from logblur.formats import Field, Format, Kind
 from logblur.parse.reference import RejectedError, Row, read, values_of
 from logblur.policy.plan import KEY_SIZE, Plan
-from logblur.protect.addresses import ADDRESS, ENCRYPTED
+from logblur.protect.addresses import ADDRESS
 from logblur.protect.buckets import bucketed
 from logblur.protect.lines import Said, Speakers
 from logblur.protect.pseudonyms import field_mac
 from logblur.protect.signals import restricted
-from logblur.protect.spellings import Address, client, truncated
+from logblur.protect.spellings import Address, client, packed, truncated, unpacked
 from logblur.protect.times import rounded
-
-SLOWLY: Final = frozenset({"drop", "keep", "truncate", "pseudonym", "ipcrypt-deterministic", "ipcrypt-ndx"})
-"""Methods for addresses that it knows without kernels; for others lines wait for those."""
 
 _SOCKET: Final = "unix:"
 
@@ -148,14 +145,14 @@ class _Line:
         if found is None:
             return b"-"
         if method in KEY_SIZE:
-            value = found if found.version == 6 else IPv6Address(0xFFFF << 32 | int(found))
             if method == "pseudonym":
-                return self._mac("remote_addr", value.packed, values)
-            column = pa.array([value.packed], pa.binary(ADDRESS))
-            made: bytes = ENCRYPTED[method](column, self._key("remote_addr", values))[0].as_py()
+                return self._mac("remote_addr", packed(found), values)
+            from logblur.protect.cipher_reference import encrypted
+
+            made = encrypted(found, method, self._key("remote_addr", values))
             if len(made) > ADDRESS:
                 return made.hex().encode()
-            found = IPv6Address(made).ipv4_mapped or IPv6Address(made)
+            found = unpacked(made)
         if method == "truncate":
             found = truncated(found, ipv4_prefix=self._plan.ipv4_prefix, ipv6_prefix=self._plan.ipv6_prefix)
         if isinstance(found, IPv4Address):

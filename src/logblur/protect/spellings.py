@@ -112,6 +112,17 @@ def _node(hop: str) -> str:
     return next((value for name, value in named if name == "for"), "" if named else hop)
 
 
+def packed(address: Address) -> bytes:
+    """Return an address as 16 bytes, IPv4 in ::ffff:0:0/96."""
+    return address.packed if address.version == 6 else (0xFFFF << 32 | int(address)).to_bytes(16)
+
+
+def unpacked(value: bytes) -> Address:
+    """Return the address of 16 bytes, IPv4 for those in ::ffff:0:0/96."""
+    address = ipaddress.IPv6Address(value)
+    return address.ipv4_mapped or address
+
+
 def truncated(address: Address, *, ipv4_prefix: int, ipv6_prefix: int) -> Address:
     """Return an address with only its first bits, as `addresses.truncate`, which says why, does."""
     if address.version == 4:

@@ -1,23 +1,22 @@
 """Addresses within text that is kept: treated as the client's address is, or replaced by a word.
 
-They are few, and found in distinct texts: this takes them one by one and needs no kernel but that of the cipher.
+They are few, and found in distinct texts: this takes them one by one, without kernels.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Mapping
 
 import pyarrow as pa
 
 from logblur.policy.plan import Plan
-from logblur.protect.addresses import ADDRESS, ENCRYPTED, address_texts, addresses_of
+from logblur.protect.addresses import ENCRYPTED
 from logblur.protect.detect import without_addresses
 from logblur.protect.named import Secrets
 from logblur.protect.pseudonyms import field_mac
-from logblur.protect.spellings import Address, spelled, truncated
+from logblur.protect.spellings import Address, packed, spelled, truncated, unpacked
 
-_Treatment = Callable[[list[Address]], list[str]]
+_Treatment = Callable[[Address], str]
 
 
 def swept_of_addresses(texts: pa.Array, plan: Plan, secrets: Secrets) -> pa.Array:
@@ -32,29 +31,23 @@ def swept_of_addresses(texts: pa.Array, plan: Plan, secrets: Secrets) -> pa.Arra
 
 
 def _treatment(plan: Plan, secrets: Secrets) -> _Treatment | None:
-    """Return what makes texts of addresses; None where none of them may."""
+    """Return what makes a text of an address; None where none may."""
     method = plan.methods.get("remote_addr", "drop")
     if method == "truncate":
         prefixes: Mapping[str, int] = {"ipv4_prefix": plan.ipv4_prefix, "ipv6_prefix": plan.ipv6_prefix}
-        return lambda found: [str(truncated(address, **prefixes)) for address in found]
+        return lambda address: str(truncated(address, **prefixes))
     if "remote_addr" not in plan.keys or method in {"ipcrypt-nd", "ipcrypt-ndx"}:
         return None
     secret = secrets[plan.keys["remote_addr"].name]
     if method in ENCRYPTED:
-        return lambda found: address_texts(
-            addresses_of(ENCRYPTED[method](pa.array(map(_packed, found), pa.binary(ADDRESS)), secret))
-        )
+        from logblur.protect.cipher_reference import encrypted
+
+        return lambda address: str(unpacked(encrypted(address, method, secret)))
     mac = field_mac(secret, field="remote_addr")
-    return lambda found: [mac(_packed(address))[:16].hex() for address in found]
-
-
-def _packed(address: Address) -> bytes:
-    """Return an address as 16 bytes, IPv4 in ::ffff:0:0/96."""
-    return address.packed if address.version == 6 else ipaddress.IPv6Address(0xFFFF << 32 | int(address)).packed
+    return lambda address: mac(packed(address))[:16].hex()
 
 
 def _said(texts: list[str], treat: _Treatment) -> list[str]:
     found = [spelled(text) for text in texts]
-    made = iter(treat([address for address in found if address is not None]))
-    said = ["{ip}" if address is None else next(made) for address in found]
+    said = ["{ip}" if address is None else treat(address) for address in found]
     return [f"[{s}]" if text.startswith("[") and ":" in s else s for text, s in zip(texts, said, strict=True)]
