@@ -6,6 +6,7 @@ the documentation and the audit read them from one place.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -122,6 +123,7 @@ What else a server logs is text, named as nginx names it, whatever server wrote 
 """
 
 
+@functools.lru_cache(maxsize=1 << 10)
 def column(name: str) -> pa.Field:
     """Return the Arrow field of a column that parsing can yield, one of `PARSED` or any other.
 
@@ -274,7 +276,7 @@ class Parsed:
 
     Attributes:
         batch: The columns asked for, types as `PARSED`; text columns are dictionary-encoded.
-        reject_offsets: int64, bytes into the decompressed stream, ascending within a block.
+        reject_offsets: int64, bytes into the decompressed stream, ascending.
         reject_reasons: uint8, `Reason` by number.
         directives: Lines that are neither row nor reject: blank ones and ``#`` comments.
         rows: Lines that fit; the batch's rows, also where no column was asked for.

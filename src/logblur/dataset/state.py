@@ -74,7 +74,7 @@ class State:
         return record, self.key(record)
 
     def read_partials(self, day: date) -> Iterator[Partial]:
-        """Yield what counts of an open day, one partial at a time.
+        """Return what counts of an open day, read one partial at a time, by whatever thread asks for them.
 
         Raises:
             OutputError: A partial is missing or damaged.
@@ -84,10 +84,9 @@ class State:
 
         record = self.ledger.day(day)
         if record is None:
-            return
-        key = self.key(record)
-        for name in self.ledger.partials(day):
-            yield read_partial(self.partials / name, key, plan_digest=record.plan_digest)
+            return iter(())
+        key, paths = self.key(record), [self.partials / name for name in self.ledger.partials(day)]
+        return (read_partial(path, key, plan_digest=record.plan_digest) for path in paths)
 
     def size(self, day: date | None = None) -> int:
         """Return how many bytes the partials that count take on disk, of one day or all; a missing one takes none."""

@@ -63,6 +63,8 @@ def is_misread(line: bytes, form: Format) -> bool:
     if form.fields[0].name != "remote_addr" or form.literals[0]:
         return False
     name, address, *_ = (*line[:400].decode("latin-1").split(maxsplit=2), "", "")
+    if address == "-":  # most logs name nobody there: asked of some lines of each block
+        return False
     return name[:1].isalnum() and is_address(address) and not is_address(name)
 
 

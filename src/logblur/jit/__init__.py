@@ -14,11 +14,13 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import numba
 import numpy as np
 import numpy.typing as npt
+from numba.core.caching import FunctionCache
+from numba.core.runtime import rtsys
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,16 +84,30 @@ _OPTIONS: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
+class _Compiled(FunctionCache):  # type: ignore[misc]
+    """What was compiled of one kernel. To load it takes nothing of all that Numba knows of types and functions."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the machine code for a signature, None where there is none yet."""
+        rtsys.initialize(target_context)  # of `refresh`, which takes five times as long, what machine code calls
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+
+
+def _cached(compiled: Any, function: F) -> F:
+    if cache_folder is not None:
+        compiled._cache = _Compiled(function)  # what `enable_caching` does
+    return cast("F", compiled)
+
+
 def kernel(function: F) -> F:
     """Compile on first call: releases the GIL, bounds checked, cached where `cache_folder` allows."""
-    compiled: F = numba.njit(**_OPTIONS, cache=cache_folder is not None)(function)
-    return compiled
+    return _cached(numba.njit(**_OPTIONS)(function), function)
 
 
 def lean_kernel(function: F) -> F:
     """Compile one that allocates nothing: its arrays are not counted, which costs time in every loop that calls."""
-    compiled: F = numba.njit(**_OPTIONS, _nrt=False, cache=cache_folder is not None)(function)
-    return compiled
+    return _cached(numba.njit(**_OPTIONS, _nrt=False)(function), function)
 
 
 def inline(function: F) -> F:

@@ -19,7 +19,8 @@ from logblur.parse import json_kernels, scan_kernels, span_kernels, url_kernels,
 from logblur.parse.interning import Texts
 from logblur.parse.objects import Objects
 from logblur.parse.program import Delimited, Spans
-from logblur.schema import PAD, PARSED, TEXT, Block, Parsed, Reason, column
+from logblur.parse.refused import Refused, gathered, is_final
+from logblur.schema import PAD, PARSED, TEXT, Block, Parsed, column
 
 MAX_LINE_BYTES: Final = 64 << 10
 """A longer line is a reject."""
@@ -36,9 +37,6 @@ of a real log have some ten thousand.
 KEPT_TEXT_BYTES: Final = 32 << 20
 KEPT_DISTINCT: Final = 1 << 18
 """Lasting dictionaries that at a take are beyond one of them begin anew."""
-
-_FINAL: Final = frozenset({Reason.TOO_LONG, Reason.FUTURE_TIME})
-"""Why a line is refused whatever its format: no alternative is tried."""
 
 _ANOTHER: Final = 0.1
 """A guessed format is guessed again for a block in which more than this share of the lines is refused."""
@@ -127,13 +125,14 @@ class Parser:
         self._restart()
 
     def _restart(self) -> None:
-        self.rows = self.rejects = self.directives = 0
+        self.rows = self.directives = 0
         size, self._known = self._of_texts()
         if not self._lasting or size > KEPT_TEXT_BYTES or self._known > KEPT_DISTINCT:
             self.texts, self._foreign, self._known = {}, {}, 0
         self._elsewhere: list[tuple[str, int, int, Texts]] = []
         self._values: dict[str, npt.NDArray[Any]] = {}
         self._rejects: list[tuple[Ints, Bytes]] = []
+        self._later: dict[Format, Refused] = {}
         for form in (self.format, *self.format.alternatives):
             for field in form.fields:
                 self._begin(field)
@@ -192,10 +191,13 @@ class Parser:
         """Add the lines that stand within those of a block; one that does not fit is where that begins."""
         data = block.data[: block.size].tobytes()
         lines, counts = unwrapped(data, self.format)
+        first = len(self._rejects)
         self._feed(Block.of(lines), self.format)
-        at, why = self._rejects.pop()
+        self._catch_up()
         inner, outer = _begins(lines), _begins(data).repeat(counts)
-        self._rejects.append((outer[np.searchsorted(inner, at)] + block.offset, why))
+        self._rejects[first:] = [
+            (outer[np.searchsorted(inner, at)] + block.offset, why) for at, why in self._rejects[first:]
+        ]
 
     def _feed(self, block: Block, form: Format) -> None:
         """Add the lines of a block, which are of this format or of one of its alternatives."""
@@ -208,24 +210,44 @@ class Parser:
             named = np.array([self._begins(block, at, form.header) for at in refused.tolist()])
             self.directives += int(np.count_nonzero(named))
             refused, why = refused[~named], why[~named]
-        for other in form.alternatives:
-            refused, why = self._read_again(other, block, refused, why)
+        if len(refused) <= _ANOTHER * lines and form.alternatives:
+            self._put_off(form, block, refused, why)
+            return
+        refused, why = self._read_again(form.alternatives, block, refused, why)
         if self.format.guessed and len(refused) > _ANOTHER * lines and (told := self._guessed(block, refused)):
-            for other in (told, *told.alternatives):
-                refused, why = self._read_again(other, block, refused, why)
+            refused, why = self._read_again((told, *told.alternatives), block, refused, why)
         self._rejects.append((refused + block.offset, why))
-        self.rejects += len(refused)
 
-    def _read_again(self, form: Format, block: Block, refused: Ints, why: Bytes) -> tuple[Ints, Bytes]:
-        """Add those of the refused lines that fit another format; return the others."""
-        final = np.isin(why, list(_FINAL))
-        again = np.flatnonzero(~final)
-        if not len(again):
-            return refused, why
-        lines, begins = _gathered(block, refused[again])
-        at, _ = self._read(form, lines, int(begins[-1]), count_directives=False)
-        left = np.sort(np.concatenate([again[np.searchsorted(begins, at)], np.flatnonzero(final)]))
-        return refused[left], why[left]
+    def _put_off(self, form: Format, block: Block, refused: Ints, why: Bytes) -> None:
+        """Keep the lines of a block that a format refused, until they and others are worth reading again."""
+        final = is_final(why)
+        self._rejects.append((refused[final] + block.offset, why[final]))
+        if len(refused := refused[~final]):
+            later = self._later.setdefault(form, Refused())
+            later.add(block, refused, why[~final])
+            if later.enough:
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Read what was put off."""
+        later, self._later = self._later, {}
+        for form, lines in later.items():
+            block, begins, why, offsets = lines.block()
+            refused, why = self._read_again(form.alternatives, block, begins, why)
+            self._rejects.append((offsets[np.searchsorted(begins, refused)], why))
+
+    def _read_again(self, forms: Sequence[Format], block: Block, refused: Ints, why: Bytes) -> tuple[Ints, Bytes]:
+        """Add those of the refused lines that fit another of these formats, tried in order; return the others."""
+        for form in forms:
+            final = is_final(why)
+            again = np.flatnonzero(~final)
+            if not len(again):
+                break
+            lines, begins = gathered(block, refused[again])
+            at, _ = self._read(form, Block.of(lines).data, len(lines), count_directives=False)
+            left = np.sort(np.concatenate([again[np.searchsorted(begins, at)], np.flatnonzero(final)]))
+            refused, why = refused[left], why[left]
+        return refused, why
 
     def _retold(self, block: Block, form: Format) -> Format:
         """Return the format of a block: another one, where the guessed one would take a site's name for the client."""
@@ -248,8 +270,8 @@ class Parser:
         from logblur.parse.detect import guess
 
         some = refused[:: max(len(refused) // _TRIED, 1)][:_TRIED]
-        lines, _ = _gathered(block, some)
-        return guess(lines.tobytes().rstrip(b"\n").split(b"\n"))
+        lines, _ = gathered(block, some)
+        return guess(lines.rstrip(b"\n").split(b"\n"))
 
     @staticmethod
     def _begins(block: Block, at: int, header: bytes) -> bool:
@@ -379,9 +401,10 @@ class Parser:
 
         Lasting dictionaries hold the texts of earlier rows, too: a code stands for the same text until they begin anew.
         """
+        self._catch_up()
         columns, rows = [], self.rows
-        order = {name: k for k, name in enumerate(PARSED.names)}
-        names = sorted(self._values, key=lambda name: (order.get(name, len(order)), name))
+        places = {name: k for k, name in enumerate(PARSED.names)}
+        names = sorted(self._values, key=lambda name: (places.get(name, len(places)), name))
         for name in names:
             values = self._values[name][:rows]
             if name in self.texts:
@@ -394,7 +417,8 @@ class Parser:
         batch = pa.RecordBatch.from_arrays(columns, schema=pa.schema([column(name) for name in names]))
         offsets = np.concatenate([np.empty(0, np.int64), *(at for at, _ in self._rejects)])
         reasons = np.concatenate([np.empty(0, np.uint8), *(why for _, why in self._rejects)])
-        parsed = Parsed(batch, offsets, reasons, self.directives, rows)
+        order = offsets.argsort(kind="stable")
+        parsed = Parsed(batch, offsets[order], reasons[order], self.directives, rows)
         self._restart()
         return parsed
 
@@ -474,15 +498,6 @@ def _begins(lines: bytes) -> Ints:
     """Return where each line begins."""
     ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == 10)
     return np.append(0, ends[:-1] + 1) if len(ends) else ends
-
-
-def _gathered(block: Block, begins: Ints) -> tuple[Bytes, Ints]:
-    """Return copies of the lines that begin there, padded, and where each begins in them and the last one ends."""
-    data = block.data[: block.size].data
-    ends = np.empty(len(begins), np.int64)
-    span_kernels.ends_of(block.data, begins, block.size, ends)
-    lines = b"".join([data[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)])
-    return np.frombuffer(bytearray(lines + b"\n" * PAD), np.uint8), np.cumsum([0, *(ends - begins).tolist()])
 
 
 def _utc(times: Ints, zone: tzinfo) -> Ints:

@@ -119,7 +119,7 @@ def run(
             on_notice=on_notice,
         )
         reading.read()
-        publishing.publish_dirty_days()
+        publishing.publish_dirty_days(pool)
         publishing.finish()
         removed = Removed(expired, purging.delete_logs(opened, policy, found))
         if reading.limit:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from logblur.pipeline.days import plan_of
 from logblur.summary import TableSummary
 
 if TYPE_CHECKING:
-    from logblur.aggregate import Released
+    from logblur.aggregate import Partial, Released
     from logblur.policy.plan import Plan
 
 
@@ -39,21 +40,43 @@ class Publishing:
         """Publish open days for the last time, and seal them for this reason; return them."""
         state, sealed = self._state, []
         for record in records:
-            self._publish(record, final=True)
+            self._publish(record, self._released(record), final=True)
             seal_day(state.ledger, state.keys, state.partials, record.day, now=state.clock(), reason=reason)
             sealed.append(record.day)
         return sealed
 
-    def publish_dirty_days(self) -> None:
-        """Publish every day in which something new counts, but those that publish once, when they are sealed."""
-        records = self._state.ledger.dirty_days()
+    def publish_dirty_days(self, pool: Executor) -> None:
+        """Publish every day in which something new counts, but those that publish once, when they are sealed.
+
+        Args:
+            pool: Merges days that together are small enough for memory, while others are written.
+        """
+        records = [record for record in self._state.ledger.dirty_days() if plan_of(record).publish == "open"]
         if records:
             import pyarrow as pa
 
             pa.default_memory_pool().release_unused()  # what the workers needed goes back to the system
+        for days in self._together(records):
+            if len(days) == 1:
+                self._publish(days[0], self._released(days[0]), final=False)
+                continue
+            merged = [pool.submit(_release, self._state.read_partials(day.day), plan_of(day)) for day in days]
+            for record, released in zip(days, merged, strict=True):
+                self._publish(record, released.result(), final=False)
+
+    def _together(self, records: Sequence[DayRecord]) -> Iterator[list[DayRecord]]:
+        """Yield the days, in their order, as many at once as may be merged at once; a larger one alone."""
+        days: list[DayRecord] = []
+        held = 0
         for record in records:
-            if plan_of(record).publish == "open":
-                self._publish(record, final=False)
+            size = self._state.size(record.day)
+            if days and held + size > AT_ONCE:
+                yield days
+                days, held = [], 0
+            days.append(record)
+            held += size
+        if days:
+            yield days
 
     def finish(self) -> None:
         """Bring the manifest's counts of late and rejected lines up to date."""
@@ -61,13 +84,12 @@ class Publishing:
         late = {ledger.period.label(day): lines for day, lines in ledger.late().items()}
         manifest.update_counts(self._state.out, late=late, rejects=ledger.rejects())
 
-    def _publish(self, record: DayRecord, *, final: bool) -> None:
-        """Merge a day's partials, hold its tables against their thresholds, and write them."""
+    def _publish(self, record: DayRecord, released: Mapping[str, Released], *, final: bool) -> None:
+        """Write what may be published of a day."""
         from logblur.dataset.publish import DayInfo, publish_day
 
         stopping.check()
         state, plan = self._state, plan_of(record)
-        released = self._released(record, plan)
         rolled_up = {name: table.rolled_up for name, table in released.items()}
         info = DayInfo(plan, record.key_id, final, rolled_up, state.ledger.builds(record.day))
         publish_day(state.out, record.day, {name: table.rows for name, table in released.items()}, info)
@@ -82,14 +104,22 @@ class Publishing:
                     old.rolled_up + table.rolled_up,
                 )
 
-    def _released(self, record: DayRecord, plan: Plan) -> dict[str, Released]:
+    def _released(self, record: DayRecord) -> dict[str, Released]:
         """Return what may be published of a day; share by share where its partials are too many for memory."""
-        from logblur.aggregate import merge, release, release_in_shares
+        from logblur.aggregate import release_in_shares
         from logblur.dataset.partials import Spill
 
-        state, size = self._state, self._state.size(record.day)
+        stopping.check()
+        state, plan, size = self._state, plan_of(record), self._state.size(record.day)
         if size <= AT_ONCE or "remote_addr" not in plan.visitor_from:  # then a visitor may be of several clients
-            return release(merge(list(state.read_partials(record.day))), plan.tables)
+            return _release(state.read_partials(record.day), plan)
         with Spill(state.partials, state.key(record), plan_digest=plan.digest, keys=state.key_source) as spill:
             shares = 2 * size // AT_ONCE + 1
             return release_in_shares(lambda: state.read_partials(record.day), plan.tables, shares, spill)
+
+
+def _release(partials: Iterable[Partial], plan: Plan) -> dict[str, Released]:
+    """Merge a day's partials and hold its tables against their thresholds."""
+    from logblur.aggregate import merge, release
+
+    return release(merge(list(partials)), plan.tables)
