@@ -312,3 +312,20 @@ def test_the_library_call_tells_what_it_did(tmp_path):
     os.close(write)
     assert os.read(read, 1 << 16) == SAID * 3
     assert (summary.lines, summary.dropped, summary.swept, summary.formats) == (4, 1, 0, ("combined",))
+    assert summary.nulled == {}
+
+
+def test_what_cannot_be_said_is_counted_by_field(tmp_path, capfd):
+    """From a file and through a pipe the summary says of which fields nothing could be said, and how often."""
+    lost = LINE.replace(b"192.0.2.7", b"host.example.com").replace(b"www.example.org", b"203.0.113.9")
+    said = (
+        "logblur: 5 lines (combined)\n"
+        "logblur: 2 lines whose referrer is no site of the web\n"
+        "logblur: 2 lines whose client is no address\n"
+    )
+    (tmp_path / "log").write_bytes((LINE + lost) * 2 + LINE)
+    assert main(["filter", str(tmp_path / "log")]) == 0
+    assert sorted(capfd.readouterr().err.splitlines()) == sorted(said.splitlines())
+    with process(cache=tmp_path) as running:
+        _, err = running.communicate((LINE + lost) * 2 + LINE)
+    assert sorted(err.decode().splitlines()) == sorted(said.splitlines())

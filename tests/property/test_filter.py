@@ -16,6 +16,7 @@ from logblur.classify import Memory
 from logblur.errors import PolicyError
 from logblur.filtering.keys import Keyring
 from logblur.filtering.lines import Filter
+from logblur.filtering.printing import is_lost
 from logblur.formats import resolve_format
 from logblur.formats.named import NAMED
 from logblur.parse import parse
@@ -102,6 +103,47 @@ def test_both_engines_print_the_same(name, policy, query, data):
     plan = printable(policy, form, query)
     fast, slow = by_both(data.draw(logs(name)), form, plan)
     assert fast == slow
+
+
+@given(name=FORMATS, policy=policies(), query=QUERIES, data=st.data())
+def test_both_engines_count_the_same(name, policy, query, data):
+    """In as many lines nothing can be said of a field by kernels as by reference, and it is one that is kept."""
+    form = format_of(name)
+    plan = printable(policy, form, query)
+    lines = data.draw(logs(name))
+    slow, fast = (Filter(form, plan, Keyring(SECRETS), rejects="drop", latest_us=LATEST) for _ in range(2))
+    slow.lines(b"".join(line + b"\n" for line in lines))
+    fast.block({}, block_of(lines), b"")
+    assert fast.tally.nulled == slow.tally.nulled
+    assert all(0 < count <= len(lines) for count in fast.tally.nulled.values())
+    assert all(plan.methods.get(field, "drop") != "drop" or field == "query" for field in fast.tally.nulled)
+
+
+def test_an_address_that_has_no_room_is_counted():
+    """Where a port follows without brackets, IPv6 prints nothing; where the client is no address too."""
+    form = resolve_format('$remote_addr:$remote_port [$time_local] "$request" $status $body_bytes_sent')
+    plan = resolve(decode(PROXIED.replace('"forwarded_for"', '"remote_addr"').encode()))
+    line = b'%b:4711 [17/May/2026:10:05:03 +0000] "GET / HTTP/1.1" 200 5\n'
+    text = b"".join(line % address for address in (b"192.0.2.7", b"2001:db8::7", b"unix", b"192.0.2.8"))
+    slow, fast = (Filter(form, plan, Keyring({}), rejects="drop", latest_us=LATEST) for _ in range(2))
+    printed = b"".join(slow.lines(text))
+    assert printed == b"".join(bytes(part) for part in fast.block({}, Block.of(text), b""))
+    assert [one[:9] for one in printed.split(b"\n")] == [b"192.0.2.0", b"-:- [17/M", b"-:- [17/M", b"192.0.2.0", b""]
+    assert slow.tally.nulled == fast.tally.nulled == {"remote_addr": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "printed", "there", "lost"),
+    [
+        ("host", None, b"-", True, True), ("host", None, b"", True, True), ("host", None, b"-", False, False),
+        ("referer", None, b"-", True, True), ("user_agent", None, b"-", True, False), ("query", "", b"", True, False),
+        ("path", "/a b", b"/-", True, True), ("path", "/-", b"/-", True, False), ("cookies", "-", b"-", True, False),
+        ("http_x_note", 'say "hi"', b"-", True, True), ("host", "example.org", b"http://example.org", True, False),
+    ],
+)  # fmt: skip
+def test_what_is_lost_is_told_from_what_was_never_there(name, said, printed, there, lost):
+    """Nothing stands for a text that was there: its method has no word for it, or its field no room."""
+    assert is_lost(name, said, printed, there=there) == lost
 
 
 @pytest.mark.parametrize(("method", "digits"), [("ipcrypt-nd", 48), ("ipcrypt-ndx", 64)])

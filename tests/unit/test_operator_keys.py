@@ -400,7 +400,10 @@ def test_times_and_numbers_are_as_coarse_as_asked(tmp_path: Path) -> None:
 
 
 def test_what_a_method_cannot_treat_is_nothing_and_counted(tmp_path: Path) -> None:
-    """Clients that are no address, hosts that can be no name, referrers of no site: counted by field, and no more."""
+    """Clients that are no address, hosts that can be no name, referrers of no site: counted by field, and no more.
+
+    In tables as in lines.
+    """
     log = tmp_path / "access.log"
     line = '{} {} - - [17/May/2026:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "{}" "Mozilla/5.0 Firefox/140.0"\n'
     log.write_text(
@@ -422,6 +425,8 @@ def test_what_a_method_cannot_treat_is_nothing_and_counted(tmp_path: Path) -> No
         )  # fmt: skip
         summary = logblur.run(log, tmp_path / method, policy=said, state=tmp_path / f"{method} state")
         assert summary.nulled == {"host": 2, "referer": 2, "remote_addr": 2}
+        with (tmp_path / "filtered").open("wb") as out:
+            assert filter_logs([str(log)], policy=said, output=out.fileno()).nulled == summary.nulled
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from logblur.cli.options import policy_option
-from logblur.cli.words import say
+from logblur.cli.words import nulled_lines, say
 
 if TYPE_CHECKING:
     from logblur.filtering import Stop
@@ -72,7 +72,8 @@ def filter_(
         formats = f" ({', '.join(dict.fromkeys(summary.formats))})" if summary.formats else ""
         counts = {"dropped": summary.dropped, "swept": summary.swept}
         said = [f"{count:,} {what}" for what, count in counts.items() if count]
-        say(", ".join([f"{summary.lines:,} lines{formats}", *said]))
+        for line in (", ".join([f"{summary.lines:,} lines{formats}", *said]), *nulled_lines(summary.nulled)):
+            say(line)
 
 
 @contextmanager

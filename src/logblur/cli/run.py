@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from logblur.cli.options import format_option, policy_option
-from logblur.cli.words import say
+from logblur.cli.words import nulled_lines, say
 
 if TYPE_CHECKING:
     from logblur.summary import Progress, Summary
@@ -98,13 +98,6 @@ def _bar(*, shown: bool) -> Iterator[Callable[[Progress], None] | None]:
         yield move
 
 
-_NULLED: Final = {
-    "remote_addr": "client is no address",
-    "host": "host can be no name of a site",
-    "referer": "referrer is no site of the web",
-}
-
-
 def summary_lines(summary: Summary) -> list[str]:
     """Return what a run did, for people: a line for the whole, then what was refused, then the tables."""
     days = f"{summary.period}s"
@@ -115,7 +108,6 @@ def summary_lines(summary: Summary) -> list[str]:
     reasons = ", ".join(f"{reason} ({count:,})" for reason, count in summary.rejects.items())
     notes = {
         "blank lines or comments": summary.directives,
-        **{f"lines whose {_NULLED[name]}": count for name, count in summary.nulled.items()},
         "lines too late: their day is sealed, or past its retention": summary.late,
         "incomplete last lines, left for the next run": summary.waiting,
     }
@@ -134,6 +126,7 @@ def summary_lines(summary: Summary) -> list[str]:
         *(f"{log} is gone: all of it is counted, and its days are sealed" for log in summary.removed.logs),
         *([f"{rejected:,} lines rejected: {reasons}"] if rejected else []),
         *(f"{value:,} {name}" for name, value in notes.items() if value),
+        *nulled_lines(summary.nulled),
         *(
             f"table {name}: {table.rows:,} rows in {table.days:,} {days}, {table.requests:,} requests,"
             f" {table.rolled_up / table.requests if table.requests else 0:.1%} rolled up"

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+from collections.abc import Mapping
+from typing import Final, TextIO
 
 import click
 
 from logblur.errors import OutputError
+
+_NULLED: Final = {
+    "remote_addr": "client is no address",
+    "host": "host can be no name of a site",
+    "referer": "referrer is no site of the web",
+}
 
 
 def printable(text: str) -> str:
@@ -26,6 +33,14 @@ def _escaped(code: int) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def nulled_lines(nulled: Mapping[str, int]) -> list[str]:
+    """Return for each field a line: in how many lines of the logs nothing could be said of it, and why."""
+    return [
+        f"{count:,} lines whose {_NULLED.get(name, f'{name} has a value that their format cannot hold')}"
+        for name, count in nulled.items()
+    ]
 
 
 def say(text: str) -> None:

@@ -6,7 +6,8 @@ text of the `Store`, printed when it was first met.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Final
@@ -43,6 +44,7 @@ class Lines:
         refused: Where the lines that do not fit begin in the block.
         why: `Reason` of each, by number.
         directives: How many lines are neither.
+        nulled: In how many lines nothing could be said of a field, by field.
     """
 
     data: Bytes
@@ -51,6 +53,7 @@ class Lines:
     refused: Ints
     why: Bytes
     directives: int
+    nulled: Mapping[str, int]
 
     def __repr__(self) -> str:
         return f"Lines({len(self.ends)})"
@@ -103,13 +106,12 @@ class Fast:
         whole = np.arange(found.rows)
         marked = self._restricted(data, size, found.rows)
         sides = [whole[~marked], whole[marked]] if marked.any() else [whole]
-        made = [
-            line.put(Rows(self._parser, data, size, side, found), self._parser)
-            for line, side in zip(self._lines, sides, strict=False)
-        ]
+        rows = [Rows(self._parser, data, size, side, found) for side in sides]
+        made = [line.put(one, self._parser) for line, one in zip(self._lines, rows, strict=False)]
+        nulled = sum((one.nulled for one in rows), Counter[str]())
         out, ends = made[0] if len(made) == 1 else _woven(marked, *made)
         begins = self._parser.spans.lines[: found.rows].copy()
-        return Lines(out, ends, begins, found.refused, found.why, found.directives)
+        return Lines(out, ends, begins, found.refused, found.why, found.directives, nulled)
 
     def _restricted(self, data: Bytes, size: int, rows: int) -> npt.NDArray[np.bool_]:
         """Return which of the lines last found are of restricted requests."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -42,12 +43,19 @@ _ANOTHER: Final = 0.5
 
 
 class Tally:
-    """How many lines came, and what became of them."""
+    """How many lines came, what became of them, and in how many of them nothing could be said of a field."""
 
-    __slots__ = ("dropped", "lines", "swept")
+    __slots__ = ("_lock", "dropped", "lines", "nulled", "swept")
 
     def __init__(self) -> None:
         self.lines = self.dropped = self.swept = 0
+        self.nulled: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def null(self, fields: Iterable[str] | Mapping[str, int]) -> None:
+        """Count a line for each of these fields, or as many as is said; several threads may."""
+        with self._lock:
+            self.nulled.update(fields)
 
 
 class Filter:
@@ -129,6 +137,7 @@ class Filter:
             block.data[at : at + self._plan.max_line_bytes + 2].tobytes().partition(b"\n")[0] for at in refused.tolist()
         ]
         printed = self._instead(lines, form, len(made.ends) + len(made.refused) + made.directives)
+        self.tally.null(made.nulled)
         out: Parts = []
         written = 0
         for line, rows in zip(printed, np.searchsorted(made.begins, refused).tolist(), strict=True):
@@ -161,7 +170,9 @@ class Filter:
 
     def _slow(self, form: Format) -> Slow:
         if form not in self._slows:
-            self._slows[form] = Slow(form, self._plan, self._speakers, self._keys, latest_us=self._latest_us)
+            self._slows[form] = Slow(
+                form, self._plan, self._speakers, self._keys, latest_us=self._latest_us, on_nulled=self.tally.null
+            )
         return self._slows[form]
 
     def _fast(self, engines: Engines, form: Format) -> Fast:

@@ -6,6 +6,7 @@ together from few pieces (`protect.printing_kernels`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -23,6 +24,7 @@ from logblur.filtering.printing import (
     NO_PROTOCOL,
     NOTHING,
     fitted,
+    is_lost,
     part_of_url,
     printed_number,
     printed_time,
@@ -99,6 +101,7 @@ class Rows:
         rows: How many they are.
         times: Microseconds since 1970.
         codes: Those of addresses, by what they were asked of: two fields may print one client.
+        lost: Of which rows nothing could be said, by field.
     """
 
     def __init__(self, parser: Parser, data: Bytes, size: int, keep: Ints, found: Found) -> None:
@@ -107,7 +110,17 @@ class Rows:
         self._which: slice | Ints = slice(found.rows) if len(keep) == found.rows else keep
         self.times: Ints = found.scalars["time"][self._which]
         self.codes: dict[object, Codes] = {}
+        self.lost: dict[str, npt.NDArray[np.bool_]] = {}
         self._steps: dict[int, tuple[list[int], Codes]] = {}
+
+    @property
+    def nulled(self) -> Counter[str]:
+        """Return in how many rows nothing could be said of a field, by field."""
+        return Counter({name: int(np.count_nonzero(lost)) for name, lost in self.lost.items() if lost.any()})
+
+    def lose(self, name: str, lost: npt.NDArray[np.bool_]) -> None:
+        """Note of which rows nothing could be said where the field, or one of several that hold it, stands."""
+        self.lost[name] = self.lost[name] | lost if name in self.lost else lost
 
     def scalar(self, name: str) -> npt.NDArray[Any]:
         """Return the values of a field of numbers."""
@@ -156,14 +169,19 @@ class Printers:
         said = self.speakers.of(field.name)
         assert callable(said)
         domain = field.name == "referer" and self.speakers.method("referer") == "domain"
-        column, numbers = _Column(self.store.texts(field.escape)), _Numbers()
+        column, numbers, lost = _Column(self.store.texts(field.escape)), _Numbers(), _Lost(field.name)
 
         def printed(first: int) -> Ints:
-            return self.store.add([fitted(t, field, literal) for t in _said(said, column.texts, first)], behind)
+            there, texts = _said(said, column.texts, first)
+            made = [fitted(text, field, literal) for text in texts]
+            lost.add(there, texts, made)
+            return self.store.add(made, behind)
 
         def piece(rows: Rows) -> Ints:
             codes = column.codes(rows, *rows.part(k, field, "referer_host" if domain else field.name))
-            return numbers.of(column.texts.count, printed)[codes]
+            made = numbers.of(column.texts.count, printed)[codes]
+            lost.tell(rows, codes)
+            return made
 
         return piece
 
@@ -188,7 +206,10 @@ class Printers:
 
         def piece(rows: Rows) -> Ints:
             codes = column.codes(rows, *rows.spans(k))
-            return numbers.of(column.texts.count, lambda first: request.numbers(column.texts, first))[codes]
+            made = numbers.of(column.texts.count, lambda first: request.numbers(column.texts, first))[codes]
+            for lost in request.lost:
+                lost.tell(rows, codes)
+            return made
 
         return piece
 
@@ -238,10 +259,12 @@ class Printers:
         def piece(rows: Rows) -> Ints:
             codes = [column.codes(rows) for column in columns]
             made = [of_column(rows, of) for of_column, of in zip(numbers, codes, strict=True)]
-            if len(columns) == 1:
-                return made[0]
-            (peer, hops), (first, second) = columns, codes
-            return np.where(peer.passed[first] & (hops.family[second] != 0), made[1], made[0])
+            texts = made[0]
+            if len(columns) > 1:
+                (peer, hops), (first, second) = columns, codes
+                texts = np.where(peer.passed[first] & (hops.family[second] != 0), made[1], made[0])
+            rows.lose("remote_addr", texts & kernels.LENGTH == len(NOTHING + behind))  # an address is longer
+            return texts
 
         return piece
 
@@ -266,6 +289,38 @@ class Printers:
             return lambda _, codes: printed(codes.astype(np.int64), key)
         known = _Numbers()
         return lambda _, codes: known.of(texts.count, lambda first: printed(np.arange(first, texts.count), key))[codes]
+
+
+class _Lost:
+    """Of which texts of a field nothing is printed, although something of it is kept; by code."""
+
+    __slots__ = ("_any", "_done", "_lost", "_name")
+
+    def __init__(self, name: str) -> None:
+        self._name, self._done, self._any = name, 0, False
+        self._lost = np.empty(0, np.bool_)
+
+    def add(self, there: Sequence[bool], said: Sequence[str | None], printed: Sequence[bytes]) -> None:
+        """Look at what is printed of the next codes."""
+        texts = zip(there, said, printed, strict=True)
+        self.extend(np.array([is_lost(self._name, text, made, there=valid) for valid, text, made in texts], np.bool_))
+
+    def extend(self, lost: npt.NDArray[np.bool_]) -> None:
+        """Take what is known of the next codes."""
+        done = self._done + len(lost)
+        self._lost = grown(self._lost, done)
+        self._lost[self._done : done] = lost
+        self._done, self._any = done, self._any or bool(lost.any())
+
+    def of(self, codes: Codes | list[int]) -> npt.NDArray[np.bool_]:
+        """Return it for each of these codes."""
+        found: npt.NDArray[np.bool_] = self._lost[codes]
+        return found
+
+    def tell(self, rows: Rows, codes: Codes) -> None:
+        """Tell it of these rows, where there is anything to tell."""
+        if self._any:
+            rows.lose(self._name, self.of(codes))
 
 
 class _Known:
@@ -407,12 +462,13 @@ class _Request:
     def __init__(self, field: Field, literal: bytes, behind: bytes, speakers: Speakers, store: Store) -> None:
         self._field, self._literal, self._behind, self._store = field, literal, behind, store
         self._is_line = field.kind is Kind.REQUEST
-        self._parts: dict[str, tuple[Said, Texts, list[bytes]]] = {}
+        self._parts: dict[str, tuple[Said, Texts, list[bytes], _Lost]] = {}
         self._known: dict[tuple[int, ...], int] = {}
         for name in _IN_ORDER:
             said = speakers.of(name) if name in field.columns else None
             if callable(said) and not (name == "host" and speakers.of("path") is None):
-                self._parts[name] = said, store.texts(field.escape), []
+                self._parts[name] = said, store.texts(field.escape), [], _Lost(name)
+        self.lost = [_Lost(name) for name in self._parts]
         instead = {"path": NOTHING if "path" in field.columns else b""}
         if self._is_line:
             instead |= {"method": NO_METHOD + b" ", "protocol": b" " + NO_PROTOCOL}
@@ -434,6 +490,8 @@ class _Request:
         starts, ends = spans["method"]
         codes = [(ends > starts).tolist() if self._is_line else [True] * count]
         codes += [self._codes(name, texts.arena, *spans[name], int(limits[-1] - limits[0])) for name in self._parts]
+        for lost, (_, _, _, of_part), part in zip(self.lost, self._parts.values(), codes[1:], strict=True):
+            lost.extend(of_part.of(part))
         lines = [*zip(*codes, strict=True)]
         if new := [line for line in dict.fromkeys(lines) if line not in self._known]:
             numbers = self._store.add([self._printed(*line) for line in new], self._behind)
@@ -441,11 +499,14 @@ class _Request:
         return np.fromiter(map(self._known.__getitem__, lines), np.int64, count)
 
     def _codes(self, name: str, arena: Bytes, starts: Places, ends: Places, size: int) -> list[int]:
-        said, texts, known = self._parts[name]
+        said, texts, known, lost = self._parts[name]
         codes = np.empty(len(starts), np.int32)
         texts.codes(arena, starts, ends, len(starts), size, codes)
         behind = b" " if name == "method" else b""
-        known += [part_of_url(t, name, self._field, self._literal) + behind for t in _said(said, texts, len(known))]
+        there, new = _said(said, texts, len(known))
+        made = [part_of_url(text, name, self._field, self._literal) for text in new]
+        lost.add(there, new, made)
+        known += [part + behind for part in made]
         return codes.tolist()
 
     def _printed(self, fits: int, *codes: int) -> bytes:
@@ -453,6 +514,9 @@ class _Request:
         return within_quotes(b"".join(made), self._field) or NOTHING if fits else NOTHING
 
 
-def _said(said: Said, texts: Texts, first: int) -> list[str | None]:
-    made: list[str | None] = said(texts.array(first)).to_pylist() if texts.count > first else []
-    return made
+def _said(said: Said, texts: Texts, first: int) -> tuple[list[bool], list[str | None]]:
+    """Return for the texts from a first code on whether there is one, and what is said of it."""
+    if texts.count == first:
+        return [], []
+    new = texts.array(first)
+    return new.is_valid().to_pylist(), said(new).to_pylist()

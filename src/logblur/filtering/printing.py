@@ -17,6 +17,8 @@ NO_METHOD: Final = b"NONE"
 NO_PROTOCOL: Final = b"HTTP/1.0"
 """Stands for a protocol that the policy drops: without one only GET could be read again."""
 
+_NOTHINGS: Final = frozenset({b"", NOTHING, b"/-"})
+_SITES: Final = frozenset({"host", "referer"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
 _BLANK_OR_QUOTE: Final = frozenset({b"", b" ", b"\t", b'"'})
@@ -47,6 +49,20 @@ def part_of_url(text: str | None, name: str, field: Field, literal: bytes) -> by
     if name == "host":
         return b"" if printed == NOTHING else b"http://" + printed
     return b"/-" if name == "path" and text and printed == NOTHING else printed
+
+
+def is_lost(name: str, said: str | None, printed: bytes, *, there: bool) -> bool:
+    """Return whether nothing is printed of a text that is kept: its method has no word for it, or the field no room.
+
+    Args:
+        name: The column.
+        said: What its method says of it; what tells sites apart has no word for what can be none.
+        printed: What `fitted` or `part_of_url` made of that.
+        there: Whether there was a text.
+    """
+    if printed not in _NOTHINGS:
+        return False
+    return said.encode() != printed if said else there and said is None and name in _SITES
 
 
 def within_quotes(raw: bytes, field: Field) -> bytes:

@@ -5,6 +5,7 @@ It shares with the fast one what is said of texts (`Speakers`) and how that is w
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, ip_network
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from logblur.filtering.printing import (
     NO_PROTOCOL,
     NOTHING,
     fitted,
+    is_lost,
     may_be_quoted,
     part_of_url,
     printed_number,
@@ -26,7 +28,7 @@ from logblur.filtering.printing import (
 )
 from logblur.formats import Field, Format, Kind
 from logblur.parse.reference import RejectedError, Row, read, values_of
-from logblur.policy.plan import KEY_SIZE, Plan
+from logblur.policy.plan import KEY_SIZE, Method, Plan
 from logblur.protect.addresses import ADDRESS
 from logblur.protect.buckets import bucketed
 from logblur.protect.lines import Said, Speakers
@@ -39,12 +41,19 @@ _SOCKET: Final = "unix:"
 
 
 class Slow:
-    """Protects lines of one format and its alternatives, one at a time."""
+    """Protects lines of one format and its alternatives, one at a time; tells of which fields it said nothing."""
 
     def __init__(
-        self, form: Format, plan: Plan, speakers: tuple[Speakers, Speakers], keys: Keyring, *, latest_us: int
+        self,
+        form: Format,
+        plan: Plan,
+        speakers: tuple[Speakers, Speakers],
+        keys: Keyring,
+        *,
+        latest_us: int,
+        on_nulled: Callable[[Iterable[str]], None],
     ) -> None:
-        self._plan, self._latest_us = plan, latest_us
+        self._plan, self._latest_us, self._on_nulled = plan, latest_us, on_nulled
         self._forms: list[tuple[Format, Layout]] = [(one, layout_of(one)) for one in (form, *form.alternatives)]
         self._always = _Line(plan, speakers[0], keys)
         self._restricted = _Line(plan.of_restricted(), speakers[1], keys)
@@ -62,7 +71,10 @@ class Slow:
             if row is None:
                 return None
             values = values_of(row)
-            return (self._restricted if self._is_restricted(values) else self._always).printed(row, values, layout)
+            rules = self._restricted if self._is_restricted(values) else self._always
+            printed, nulled = rules.printed(row, values, layout)
+            self._on_nulled(nulled)
+            return printed
         return None
 
     def _is_restricted(self, values: dict[str, Any]) -> bool:
@@ -83,26 +95,28 @@ class _Line:
         self._plan, self._speakers, self._keys = plan, speakers, keys
         self._trusted = [ip_network(text) for text in plan.client.trusted_proxies if text != _SOCKET]
 
-    def printed(self, row: Row, values: dict[str, Any], layout: Layout) -> bytes:
-        """Return a line that was read."""
-        out = layout.literals[0]
+    def printed(self, row: Row, values: dict[str, Any], layout: Layout) -> tuple[bytes, set[str]]:
+        """Return a line that was read, and the fields of which nothing could be said."""
+        out, nulled = layout.literals[0], set[str]()
         for place, k in enumerate(layout.order):
             field, raw = row[1][k]
             literal = layout.literals[place + 1]
-            out += self._field(field, raw, literal, layout.nothing[place], values) + literal
-        return out
+            out += self._field(field, raw, literal, layout.nothing[place], values, nulled) + literal
+        return out, nulled
 
-    def _field(self, field: Field, raw: bytes, literal: bytes, nothing: bytes, values: dict[str, Any]) -> bytes:
+    def _field(
+        self, field: Field, raw: bytes, literal: bytes, nothing: bytes, values: dict[str, Any], nulled: set[str]
+    ) -> bytes:
         method = self._speakers.method(field.name)
         if field.kind in {Kind.REQUEST, Kind.URL} and field.name:
-            return self._request(field, literal, values)
+            return self._request(field, literal, values, nulled)
         if field.kind is Kind.TIME and field.name:
             if method == "keep":
                 return raw
             time = rounded(values["time"].astimezone(self._plan.zone), method)
             return printed_time(time, field.layout, self._plan.log_zone)
         if field.name in {"remote_addr", self._plan.client.field}:
-            return self._address(field, raw, literal, nothing, values)
+            return self._address(field, raw, literal, nothing, values, nulled)
         if not field.name or (method == "drop" and not (field.name == "query" and self._plan.query)):
             return nothing
         value = values[field.name]
@@ -119,9 +133,13 @@ class _Line:
         if field.name == "referer" and method == "domain":
             value = values["referer_host"]
         assert callable(said)
-        return fitted(_said(said, value), field, literal)
+        text = _said(said, value)
+        printed = fitted(text, field, literal)
+        if is_lost(field.name, text, printed, there=value is not None):
+            nulled.add(field.name)
+        return printed
 
-    def _request(self, field: Field, literal: bytes, values: dict[str, Any]) -> bytes:
+    def _request(self, field: Field, literal: bytes, values: dict[str, Any], nulled: set[str]) -> bytes:
         request = field.kind is Kind.REQUEST
         if request and values["method"] is None:
             return NOTHING
@@ -131,19 +149,33 @@ class _Line:
         for name in parts:
             said = self._speakers.of(name) if name in field.columns else None
             if callable(said) and not (name == "host" and self._speakers.of("path") is None):
-                parts[name] = part_of_url(_said(said, values[name]), name, field, literal)
+                text = _said(said, values[name])
+                parts[name] = printed = part_of_url(text, name, field, literal)
+                if is_lost(name, text, printed, there=values[name] is not None):
+                    nulled.add(name)
         target = parts["host"] + parts["path"] + parts["query"]
         return within_quotes(
             b" ".join((parts["method"], target, parts["protocol"])) if request else target or NOTHING, field
         )
 
-    def _address(self, field: Field, raw: bytes, literal: bytes, nothing: bytes, values: dict[str, Any]) -> bytes:
+    def _address(
+        self, field: Field, raw: bytes, literal: bytes, nothing: bytes, values: dict[str, Any], nulled: set[str]
+    ) -> bytes:
         method = self._plan.methods.get("remote_addr", "drop")
+        if method == "drop":
+            return NOTHING
         if method == "keep" and self._plan.client.field == "remote_addr":
             return fitted(values["remote_addr"], field, literal) if may_be_quoted(field) else raw or nothing
-        found = None if method == "drop" else self._client(values)
+        printed = self._protected(self._client(values), method, field, literal, values)
+        if printed == NOTHING:
+            nulled.add("remote_addr")
+        return printed
+
+    def _protected(
+        self, found: Address | None, method: Method, field: Field, literal: bytes, values: dict[str, Any]
+    ) -> bytes:
         if found is None:
-            return b"-"
+            return NOTHING
         if method in KEY_SIZE:
             if method == "pseudonym":
                 return self._mac("remote_addr", packed(found), values)
@@ -158,7 +190,7 @@ class _Line:
         if isinstance(found, IPv4Address):
             return str(found).encode()
         if literal.startswith(b":"):
-            return b"-"
+            return NOTHING
         return f"[{found}]".encode() if field.kind is Kind.ADDRESS else str(found).encode()
 
     def _client(self, values: dict[str, Any]) -> Address | None:

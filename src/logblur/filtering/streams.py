@@ -7,8 +7,8 @@ import fcntl
 import os
 import secrets
 import stat
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,12 +55,16 @@ class Summary:
         lines: Lines read.
         dropped: Lines that did not fit the format, or were too long.
         swept: Lines that were treated as free text.
+        nulled: Lines in which nothing could be said of a field that the policy keeps something of, by field: a client
+            that is no address, a host that can be no name, a referrer that is none of the web, a text that the format
+            cannot hold.
         formats: Names of the formats, by log.
     """
 
     lines: int
     dropped: int
     swept: int
+    nulled: Mapping[str, int]
     formats: tuple[str, ...]
 
 
@@ -145,6 +149,7 @@ class _Job:
             sum(tally.lines for tally in tallies),
             sum(tally.dropped for tally in tallies),
             sum(tally.swept for tally in tallies),
+            dict(sorted(sum((tally.nulled for tally in tallies), Counter[str]()).items())),
             tuple(self._formats),
         )
 
