@@ -15,6 +15,7 @@ import logblur
 from logblur import durable
 from logblur.cli import main
 from logblur.dataset.state import open_state
+from logblur.errors import UsageError
 from logblur.keys import system_keys
 from logblur.pipeline import seal
 from logblur.pipeline.keyring import destroy_key, list_keys
@@ -34,6 +35,7 @@ time = { method = "hour" }
 remote_addr = { method = "pseudonym", key = "archive" }
 """
 LINE = '192.0.2.%d - - [17/May/2026:10:05:03 +0000] "GET /index HTTP/1.1" 200 512 "-" "%s"\n'
+SECRET = "0123456789abcdef" * 2
 NOON = datetime(2026, 5, 17, 12, tzinfo=UTC)
 
 
@@ -151,9 +153,9 @@ def test_the_same_lines_give_other_tokens_after_a_days_key_is_destroyed(folder: 
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("destroy", "archiv", "--reason", "x"), 2, "did you mean 'archive'"),
+        (("destroy", "archiv", "--reason", "x"), 2, ", archive, "),
         (("destroy", "other", "--reason", "x"), 2, "comes from no file"),
-        (("destroy", "2026-05-18", "--reason", "x"), 2, "there is no key"),
+        (("destroy", "2026-05-18", "--reason", "x"), 2, "there is no such key; there is 2026-05-17 (id "),
         (("destroy", "archive", "--reason", "two\nlines"), 2, "one line"),
         (("destroy", "archive"), 2, "--reason"),
         (("destroy", "archive", "--reason", "x"), 3, "missing"),
@@ -168,6 +170,31 @@ def test_wrong_calls_say_what_to_do(
     """A key that is not there, comes from no file, or has another size: the exit code, and a line that helps."""
     assert keys(folder, *arguments) == code
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("typed", [SECRET, SECRET * 2, "EiM0RVZneImaq7zN3u/wAQ==", "x\x1b[2J\u202e", SECRET.upper()])
+def test_what_was_typed_is_not_repeated(folder: Path, capsys: pytest.CaptureFixture[str], typed: str) -> None:
+    """Who pastes a key where its id belongs finds it in no message: ids and names of what there is are said instead."""
+    assert keys(folder, "new", "archive") == 0
+    (made,) = re.findall(r"id ([0-9a-f]{16})", capsys.readouterr().err)
+    (day,) = (one.id for one in list_keys(folder / "out", state=folder / "state", clock=lambda: NOON))
+    for command in (("destroy", typed, "--reason", "x"), ("new", typed)):
+        assert keys(folder, *command) == 2
+        said = "".join(capsys.readouterr())
+        assert not any(typed[at : at + 8].lower() in said.lower() for at in range(max(1, len(typed) - 7)))
+        assert "no such key" in said
+        assert command[0] == "new" or f"2026-05-17 (id {day}), archive (id {made}), other" in said
+
+
+def test_of_many_days_the_newest_are_named(tmp_path: Path) -> None:
+    """Where there is no such key, the last five open days are named and the others counted."""
+    log = tmp_path / "log"
+    log.write_text("".join(LINE.replace("17/May", f"{day}/May") % (7, AGENT) for day in range(10, 18)))
+    where = {"state": tmp_path / "state", "clock": lambda: NOON}
+    logblur.run(log, tmp_path / "out", **where)
+    with pytest.raises(UsageError, match=r"2026-05-13 .* 2026-05-17 \(id \w+\), and 3 older days") as refused:
+        destroy_key("x", tmp_path / "out", reason="x", **where)
+    assert "2026-05-12" not in str(refused.value)
 
 
 def test_no_other_file_is_destroyed_as_a_key(folder: Path) -> None:

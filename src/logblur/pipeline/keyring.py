@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from logblur.policy import Policy
 
 _ID: Final = re.compile(r"[0-9a-f]{16}")
+_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +171,20 @@ def destroy_key(
             return ListedKey("day", label, record.key_id, "destroyed", opened.clock(), reason)
         if any(key in {one.key_id, one.name} for one in opened.ledger.destructions()):
             return None
-        known = {*(said.keys if said else ()), *(opened.ledger.period.label(r.day) for r in opened.ledger.days())}
-        hint = nearest(key, known) if known else "no day was counted here, and no -p names keys"
-        raise UsageError(f"there is no key {key!r}; {hint}")
+        raise UsageError(f"there is no such key; {_choice(said, opened)}")
+
+
+def _choice(said: Policy | None, opened: State) -> str:
+    """Return names and ids of the keys that can be destroyed, the newest days alone where there are many.
+
+    What was asked for is not repeated: where a key has an id, its bytes may have been pasted.
+    """
+    ledger = opened.ledger
+    days = [(ledger.period.label(record.day), record.key_id) for record in ledger.days() if not record.sealed]
+    named = [] if said is None else [(name, _listed(name, said, {}).id) for name in said.keys]
+    texts = [f"{name} (id {key_id})" if key_id else name for name, key_id in (*days[-_SHOWN:], *named)]
+    more = f", and {len(days) - _SHOWN} older days (logblur keys list)" if len(days) > _SHOWN else ""
+    return f"there is {', '.join(texts)}{more}" if texts else "no day is open here, and no -p names keys"
 
 
 def _operator_name(key: str, said: Policy) -> str | None:
@@ -230,7 +242,7 @@ def _listed(name: str, said: Policy, gone: Mapping[str, object]) -> ListedKey:
 def _file_of(name: str, said: Policy) -> Path:
     if name not in said.keys:
         hint = nearest(name, said.keys) if said.keys else "it has no [keys]"
-        raise UsageError(f"the policy {said.name!r} names no key {name!r}; {hint}")
+        raise UsageError(f"the policy {said.name!r} names no such key; {hint}")
     kind, place = said.keys[name].said()
     if kind != "file":
         raise UsageError(
