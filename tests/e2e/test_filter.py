@@ -79,6 +79,19 @@ remote_user = {{ method = "pseudonym", reason = "x" }}
 http_x_note = {{ method = "keep", reason = "x" }}
 remote_addr = {{ method = "{}"{} }}
 """
+ADDRESSES = """
+version = 1
+name = "x"
+purpose = "x"
+legal_basis = "contract"
+retention = "1 day"
+[fields]
+time = { method = "keep", reason = "x" }
+status = { method = "keep", reason = "x" }
+bytes_sent = { method = "bucket" }
+remote_addr = { method = "truncate", ipv4_prefix = 16, ipv6_prefix = 32 }
+"""
+KEPT = '[fields]\nmethod = { method = "keep", reason = "x" }'
 NOTED = LINE.replace(b'"x"', b'"curl/8.0" "by 203.0.113.9, 2001:db8::7"')
 
 
@@ -123,6 +136,23 @@ def test_the_reference_needs_no_kernel(tmp_path):
     )  # fmt: skip
     assert done.stdout == "6\n" * len(policies)
     assert [path.name for path in tmp_path.rglob("*.nbc")] == []
+
+
+def test_a_policy_that_keeps_no_text_loads_nothing_that_knows_texts(tmp_path):
+    """Addresses cut and nothing else kept but numbers: neither detectors nor user agents nor ciphers are imported."""
+    (tmp_path / "log").write_bytes(LINE)
+    heavy = ["pyarrow.compute", "cryptography", "ua_parser", "logblur.classify"]
+    heavy += [f"logblur.protect.{name}" for name in ("detect", "paths", "door", "sayings")]
+    code = (
+        "import json, sys; from logblur.cli import main; code = main(['filter', *sys.argv[1:3]]);"
+        "print([name for name in json.loads(sys.argv[3]) if name in sys.modules]); sys.exit(code)"
+    )
+    for policy, loaded in ((ADDRESSES, "[]"), (ADDRESSES.replace("[fields]", KEPT), "pyarrow.compute")):
+        (tmp_path / "policy.toml").write_text(policy)
+        words = [f"-p{tmp_path / 'policy.toml'}", str(tmp_path / "log"), json.dumps(heavy)]
+        done = subprocess.run([sys.executable, "-c", code, *words], check=True, timeout=60, capture_output=True)
+        assert b"192.0.0.0 - " in done.stdout
+        assert loaded in done.stdout.decode().splitlines()[-1]
 
 
 def test_sigterm_writes_what_came_and_ends_with_0():
