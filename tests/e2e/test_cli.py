@@ -58,13 +58,14 @@ def test_no_plugin_is_shown_a_policy(tmp_path: Path) -> None:
     (tmp_path / "plug-1.dist-info").mkdir()
     (tmp_path / "plug-1.dist-info" / "METADATA").write_text("Name: plug\nVersion: 1\n", encoding="utf-8")
     (tmp_path / "plug-1.dist-info" / "entry_points.txt").write_text("[pydantic]\np = plug:plugin\n", encoding="utf-8")
+    own = {name: value for name, value in os.environ.items() if name != "PYDANTIC_DISABLE_PLUGINS"}  # of tests before
     for words, came in (
         (["-c", "from logblur.policy.load import load_policy"], True),
         (["-m", "logblur", "policy", "check", "audience"], False),
     ):
         done = subprocess.run(
             [sys.executable, *words],
-            capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            capture_output=True, text=True, timeout=60, check=False, env={**own, "PYTHONPATH": str(tmp_path)},
         )  # fmt: skip
         assert ("a plugin was here" in done.stdout) is came
 
