@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from logblur.classify import Memory, agents, classify
+from logblur.classify import Memory, agents, classify, hosts
 from logblur.policy.plan import Dimension, Pages
 
 from . import data
@@ -53,7 +53,8 @@ def cost(given: pa.RecordBatch) -> float:
         known.cache_clear()
     memory = Memory()
     start = time.process_time()
-    memory.warm()
+    agents.build()
+    hosts.build()
     classify(given, site="", memory=memory, pages=PAGES, dimensions=(SECTION,))
     return time.process_time() - start
 

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from logblur.classify import agents, hosts
+from logblur.placeholders import NONE, UNUSUAL
 from logblur.policy import load_policy
 from logblur.policy.plan import Plan
 from logblur.policy.resolve import YIELDS, resolve
 from logblur.protect.door import METHODS
-from logblur.schema import KEY_TYPES, MEANINGS, MEASURES, NONE, UNUSUAL
+from logblur.schema import KEY_TYPES, MEANINGS, MEASURES
 
 PAGE = Path(__file__).with_name("columns.md")
 

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 import logblur
 from logblur.dataset.state import open_state
 from logblur.keys import system_keys
+from logblur.placeholders import OTHER
 from logblur.policy.load import builtin_text, decode
-from logblur.schema import OTHER
 
 PAGE = Path(__file__).with_name("thresholds.md")
 THRESHOLDS = (5, 10, 50)

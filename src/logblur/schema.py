@@ -204,10 +204,6 @@ MEANINGS: Final[Mapping[str, str]] = {
 NOBODY: Final = 0
 """The visitor token of a request that is not among the visitors: it counts as a request, and its client as a client."""
 
-OTHER: Final = "(other)"
-NONE: Final = "(none)"
-UNUSUAL: Final = "(unusual)"
-
 
 class Universe(IntEnum):
     """What a line is, decided once per row; the disjoint parts that the universes of tables are made of."""

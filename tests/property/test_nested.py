@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logblur.aggregate import aggregate, merge, release
+from logblur.placeholders import NONE, OTHER
 from logblur.policy.plan import TablePlan
-from logblur.schema import NONE, OTHER, UNIVERSES, Universe
+from logblur.schema import UNIVERSES, Universe
 from tests.plans import plan_of
 from tests.property.test_thresholds import Row, protected
 

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logblur.aggregate import Released, aggregate, merge, release
+from logblur.placeholders import NONE, OTHER
 from logblur.policy.plan import TablePlan
-from logblur.schema import NONE, OTHER, UNIVERSES, Partial, Protected
+from logblur.schema import UNIVERSES, Partial, Protected
 from tests.plans import plan_of, protected_of
 
 Key = tuple[Any, ...]

@@ -16,12 +16,13 @@ import logblur
 from logblur.classify import Memory, classify
 from logblur.classify.campaigns import COLUMNS, named, told
 from logblur.classify.hosts import abbreviations, sources
+from logblur.placeholders import NONE
 from logblur.policy.load import builtin_text, decode
 from logblur.policy.model import Policy
 from logblur.policy.resolve import resolve
 from logblur.protect.door import protect
 from logblur.protect.paths import Templates
-from logblur.schema import NONE, Universe
+from logblur.schema import Universe
 
 KEPT = '{ method = "template", query = { keep = ["page", "utm_source"] } }'
 SOURCES = ("search_engine", "social_network", "ai_service")

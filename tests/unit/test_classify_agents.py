@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from logblur.classify import agents
 from logblur.classify.agents import BOT_CLASSES, DEVICES, Agent, describe
-from logblur.schema import NONE
+from logblur.placeholders import NONE
 
 CORPUS = os.environ.get("LOGBLUR_CORPUS")
 needs_corpus = pytest.mark.skipif(CORPUS is None, reason="LOGBLUR_CORPUS names no folder")

@@ -11,8 +11,8 @@ import pytest
 
 from logblur.classify import NOT_LOGGED, Agent, Memory, classify, memory
 from logblur.classify.files import kinds
+from logblur.placeholders import NONE
 from logblur.policy.plan import Pages
-from logblur.schema import NONE
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"

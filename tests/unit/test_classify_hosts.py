@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from logblur.classify import hosts
 from logblur.classify.hosts import ABSENT, clean, describe, sources
-from logblur.schema import NONE
+from logblur.placeholders import NONE
 
 CORPUS = os.environ.get("LOGBLUR_CORPUS")
 needs_corpus = pytest.mark.skipif(CORPUS is None, reason="LOGBLUR_CORPUS names no folder")

@@ -16,6 +16,7 @@ from logblur.classify import Memory, classify
 from logblur.classify.dimensions import told
 from logblur.classify.files import kinds
 from logblur.errors import PolicyError
+from logblur.placeholders import NONE
 from logblur.policy.diff import diff
 from logblur.policy.load import builtin_text, decode, encode, restore
 from logblur.policy.model import Policy
@@ -23,7 +24,6 @@ from logblur.policy.plan import Dimension, Pages
 from logblur.policy.resolve import resolve
 from logblur.protect.hosts import sites
 from logblur.protect.pages import written
-from logblur.schema import NONE
 
 FIELDS = builtin_text("audience").partition("[[table]]")[0]
 SECTION = """

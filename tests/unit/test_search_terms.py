@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 import logblur
 from logblur.classify.terms import searched
 from logblur.errors import PolicyError
+from logblur.placeholders import NONE
 from logblur.policy.load import builtin_text, decode
 from logblur.policy.model import Policy
 from logblur.policy.resolve import resolve
 from logblur.protect.queries import search_terms
-from logblur.schema import NONE
 
 HEAD = builtin_text("audience").partition("[[table]]")[0]
 TABLE = (

@@ -22,8 +22,9 @@ from logblur.aggregate.nested import by_agent, seen_in, withheld
 from logblur.aggregate.partials import lists
 from logblur.jit import Codes, Ints
 from logblur.jit.codes import SEEDS, intern
+from logblur.placeholders import OTHER
 from logblur.policy.plan import TablePlan, of_files
-from logblur.schema import NOBODY, OTHER, Partial, key_type
+from logblur.schema import NOBODY, Partial, key_type
 
 Flags = npt.NDArray[np.bool_]
 _AGENTS: Final = ("human", "bot")

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.resources import files
 from typing import Any, Final, Literal, NamedTuple
 
-from logblur.schema import NONE
+from logblur.placeholders import NONE
 
 LONGEST: Final = 512
 """Characters of a user agent that are read. Real ones are shorter; what follows is padding or an attack."""
@@ -269,7 +269,7 @@ def describe(text: str) -> Agent:
 
     Privacy:
         Names come from closed sets, never from the text; a version is at most four digits. What a client makes up is
-        `schema.NONE`.
+        `placeholders.NONE`.
 
     Cost:
         About 20 microseconds, linear in the first `LONGEST` characters.

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logblur.classify.hosts import KINDS, Source, abbreviations, source_of, sources
+from logblur.placeholders import NONE
 from logblur.policy.plan import CAMPAIGN
-from logblur.schema import NONE
 
 COLUMNS: Final = tuple(f"{CAMPAIGN}_{column}" for column in KINDS.values())
 """The columns that tell it: search engine, social network, answering service; at most one of them a name."""
@@ -37,7 +37,7 @@ def told(queries: pa.Array) -> pa.StructArray:
         queries: large_string, distinct values; null and a query without the parameter name nothing.
 
     Returns:
-        Fields of string, without nulls: `schema.NONE` where it names none of this kind.
+        Fields of string, without nulls: `placeholders.NONE` where it names none of this kind.
 
     Cost:
         One regular expression in linear time, and a look-up for each distinct value.

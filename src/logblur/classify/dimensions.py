@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logblur.schema import NONE
+from logblur.placeholders import NONE
 
 
 def told(texts: pa.Array, values: Sequence[tuple[str, str]]) -> pa.Array:
-    """Return for each text the first of the values whose pattern is found in it, `schema.NONE` where none is.
+    """Return for each text the first of the values whose pattern is found in it, `placeholders.NONE` where none is.
 
     Args:
         texts: large_string, distinct values of a field; null is told nothing of.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-from logblur.schema import NONE
+from logblur.placeholders import NONE
 
 LONGEST: Final = 512
 """Characters of a host that are read: a name has at most 253, the rest is for a port and user information."""
@@ -119,7 +119,7 @@ def clean(text: str) -> str:
 
 
 def describe(text: str) -> Host:
-    """Return the registrable domain of a host and what it is, `schema.NONE` where there is none.
+    """Return the registrable domain of a host and what it is, `placeholders.NONE` where there is none.
 
     Privacy:
         What stands left of the registrable domain goes: ``mail.alice.example.com`` is ``example.com``. An address in

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -10,9 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from logblur.classify import agents, hosts
+from logblur.classify.apart import Apart, in_this_process
 
 LIMIT: Final = 1 << 17
 """Texts that are remembered; each is at most 512 characters, so that a flood of made-up ones costs less than 100 MB."""
+
+_AT_ONCE: Final = 256
+"""Texts that are described before others may ask."""
 
 
 class Known:
@@ -20,7 +26,9 @@ class Known:
 
     __slots__ = ("_codes", "_describe", "_lock", "_longest", "_rows")
 
-    def __init__(self, describe: Callable[[str], tuple[str, ...]], absent: tuple[str, ...], longest: int) -> None:
+    def __init__(
+        self, describe: Callable[[list[str]], list[tuple[str, ...]]], absent: tuple[str, ...], longest: int
+    ) -> None:
         self._describe = describe
         self._longest = longest
         self._rows: dict[tuple[str, ...], int] = {absent: 0}
@@ -28,12 +36,11 @@ class Known:
         self._lock = threading.Lock()
 
     def learn(self, texts: Iterable[str]) -> None:
-        """Describe what is new among these texts; the lock is free between two of them."""
-        for text in texts:
+        """Describe what is new among these texts, as far as there is room; the lock is free now and then."""
+        texts = iter(texts)
+        while some := list(itertools.islice(texts, _AT_ONCE)):
             with self._lock:
-                if len(self._codes) >= LIMIT:
-                    return
-                self._code(text)
+                self._add(some[: max(LIMIT - len(self._codes), 0)])
 
     def look(self, texts: Sequence[str | None]) -> tuple[npt.NDArray[np.int32], list[tuple[str, ...]]]:
         """Return for each text the row that describes it, and the rows. None is row 0, the absent one."""
@@ -44,20 +51,24 @@ class Known:
                 self._codes.clear()
                 for row in list(self._rows)[1:]:
                     del self._rows[row]
-            known, code = self._codes.get, self._code
-            codes = (0 if t is None else known(t) or code(t) for t in texts)
+            self._add(texts)
+            known, longest = self._codes, self._longest
+            codes = (0 if t is None else known[t[:longest]] for t in texts)
             return np.fromiter(codes, np.int32, len(texts)), list(self._rows)
 
-    def _code(self, text: str) -> int:
-        text = text[: self._longest]
-        code = self._codes.get(text)
-        if code is None:
-            code = self._codes[text] = self._rows.setdefault(self._describe(text), len(self._rows))
-        return code
+    def _add(self, texts: Sequence[str | None]) -> None:
+        known, longest = self._codes, self._longest
+        new = list(dict.fromkeys(cut for t in texts if t is not None and (cut := t[:longest]) not in known))
+        if new:
+            for text, row in zip(new, self._describe(new), strict=True):
+                known[text] = self._rows.setdefault(row, len(self._rows))
 
 
 class Memory:
     """What a run has learnt of user agents and hosts: one for all workers.
+
+    Args:
+        apart: Describes them in a process of its own; left out, they are described by whoever asks.
 
     Privacy:
         Holds raw user agents and host names in memory for the length of a run; never written, never printed.
@@ -65,14 +76,10 @@ class Memory:
 
     __slots__ = ("agents", "hosts")
 
-    def __init__(self) -> None:
-        self.agents = Known(agents.describe, agents.ABSENT, agents.LONGEST)
-        self.hosts = Known(hosts.describe, hosts.ABSENT, hosts.LONGEST + 1)
-
-    def warm(self) -> None:
-        """Compile the rules and read the tables now, so that the first batch does not wait for them."""
-        agents.build()
-        hosts.build()
+    def __init__(self, apart: Apart | None = None) -> None:
+        describe = in_this_process if apart is None else apart.describe
+        self.agents = Known(functools.partial(describe, "agents"), agents.ABSENT, agents.LONGEST)
+        self.hosts = Known(functools.partial(describe, "hosts"), hosts.ABSENT, hosts.LONGEST + 1)
 
     def learn(self, texts: Iterable[str]) -> None:
         """Classify the user agents among these texts that are new; meant for a thread beside those that read."""

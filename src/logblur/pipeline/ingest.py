@@ -71,16 +71,19 @@ class Ingest:
 
     def read(self) -> None:
         """Count what is new in every log, in their order, up to the limit on the state."""
-        for log in self._logs:
-            stopping.check()
-            try:
-                self._read(log)
-            except (InputError, FormatError) as error:
-                self.errors.append(error)
-            except StateLimitError as error:
-                self.limit = error
-                break
-        self.__dict__.pop("_workers", None)  # what they learnt goes: publishing needs the memory
+        try:
+            for log in self._logs:
+                stopping.check()
+                try:
+                    self._read(log)
+                except (InputError, FormatError) as error:
+                    self.errors.append(error)
+                except StateLimitError as error:
+                    self.limit = error
+                    break
+        finally:
+            if workers := self.__dict__.pop("_workers", None):  # what they learnt goes: publishing needs the memory
+                workers.close()
 
     @functools.cached_property
     def _workers(self) -> Workers:
@@ -109,8 +112,8 @@ class Ingest:
                 watch=marks if content.rereadable else None,
             )
             while not point.older and not reader.at_end and (block := reader.read()):
-                self._workers.get_ready()  # while this thread imports Numba
                 if form is None:
+                    self._workers  # noqa: B018 - get ready while this thread imports Numba
                     form = self._format(content, block)
                     block = reader.follow_directives(block) if form.follows_fields else block
                 segment = self._workers.read_segment(reader, form, block, self._report)

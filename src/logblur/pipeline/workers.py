@@ -27,9 +27,11 @@ from logblur.schema import Block, Protected
 if TYPE_CHECKING:  # a run with nothing new needs none of these
     import pyarrow as pa
 
+    from logblur.classify import Memory
     from logblur.dataset.partials import PartialFile
     from logblur.growing import Grown
     from logblur.parse import Parser
+    from logblur.protect import Templates
     from logblur.protect.door import TokenKeys
     from logblur.sources.blocks import BlockReader
 
@@ -116,21 +118,20 @@ class Workers:
         started: datetime,
         room: int | None,
     ) -> None:
-        from logblur.classify import Memory
-        from logblur.protect import Templates
+        from logblur.classify import Apart
 
         self._state, self._days, self._pool, self._count = state, days, pool, count
         self._latest_us = int((started + _FUTURE).timestamp()) * 1_000_000
-        self._memory, self._templates = Memory(), Templates()
-        self._rules: Future[None] | None = None
-        self._rehearsed = False
+        self._learnt: Future[tuple[Memory, Templates]] = Future()
+        self._apart = Apart() if count > 1 else None  # first of all: it gets ready while this process does
         self._idle: list[Worker] = []
         self._room = room
         self._lock = threading.Lock()
 
-    def get_ready(self) -> None:
-        """Compile the rules for user agents, in another thread, while this one goes on."""
-        self._rules = self._rules or self._pool.submit(self._memory.warm)
+    def close(self) -> None:
+        """End what was started for the workers."""
+        if self._apart is not None:
+            self._apart.close()
 
     def read_segment(
         self, reader: BlockReader, form: Format, first: Block, report: Callable[[BlockReader], None]
@@ -154,7 +155,7 @@ class Workers:
         try:
             count = 1 if reader.at_end else self._count
             jobs = [self._pool.submit(self._work, pull, form, agents) for _ in range(count)]
-            self._rehearse(form, first)
+            self._get_ready(form, first)
             while not all(job.done() for job in jobs):
                 stopping.check()
                 if not self._learn(agents):
@@ -170,9 +171,11 @@ class Workers:
     def _learn(self, agents: _Agents) -> bool:
         """Classify new agents in this thread: their parser holds the interpreter, kernels do not. False: none came."""
         try:
-            self._memory.learn(agents.get(timeout=0.01).drop_null().to_pylist())
+            new = agents.get(timeout=0.01).drop_null()
         except queue.Empty:
             return False
+        memory, _ = self._learnt.result()
+        memory.learn(new.to_pylist())
         return True
 
     def _work(self, pull: Callable[[], Block | None], form: Format, agents: _Agents) -> Segment:
@@ -252,31 +255,43 @@ class Workers:
         from logblur.classify import classify
         from logblur.protect import protect
 
-        assert self._rules is not None
-        self._rules.result()  # compiled once, by whoever was asked first
+        memory, templates = self._learnt.result()  # workers wait here until it is there
         named = batch.select([name for name in batch.schema.names if name in plan.fields])  # another plan's are not its
         classified = classify(
             named,
             site=plan.site,
-            memory=self._memory,
+            memory=memory,
             pages=plan.pages,
             dimensions=plan.dimensions,
             follow_campaigns=plan.follows_campaigns,
             grown=grown,
         )
         columns = sorted({name for table in plan.tables for name in table.by})
-        return protect(classified, plan, token_key, columns=columns, templates=self._templates, grown=grown)
+        return protect(classified, plan, token_key, columns=columns, templates=templates, grown=grown)
 
-    def _rehearse(self, form: Format, first: Block) -> None:
-        """Take a few lines through every step to come, so that libraries and kernels are loaded while workers read."""
-        if self._rehearsed:
+    def _get_ready(self, form: Format, first: Block) -> None:
+        """Load what comes after parsing and take a few lines through it, while workers parse. Once a run.
+
+        The kernels of parsing come first: all that is loaded takes turns at the interpreter, and workers that have
+        theirs need it no more.
+        """
+        if self._learnt.done():
             return
-        self._rehearsed = True
+        worker = self._new_worker(form)
+        worker.parser.feed(Block.of(first.data[: min(first.size, _FEW_BYTES)].tobytes()))
+        parsed = worker.parser.take()
+        try:
+            from logblur.classify import Memory
+            from logblur.protect import Templates
+
+            self._learnt.set_result((Memory(self._apart), Templates()))
+        except BaseException as error:
+            self._learnt.set_exception(error)  # nobody waits for ever
+            raise
         from logblur.aggregate import aggregate, merge, release
         from logblur.dataset import publish  # noqa: F401 - loaded here, needed at the end
 
-        plan, worker = self._days.plan, self._new_worker(form)
-        worker.parser.feed(Block.of(first.data[: min(first.size, _FEW_BYTES)].tobytes()))
-        rows = self._protect(worker.parser.take().batch, plan, lambda _: bytes(range(16)), worker.grown)
+        plan = self._days.plan
+        rows = self._protect(parsed.batch, plan, lambda _: bytes(range(16)), worker.grown)
         for partial in aggregate(rows, plan):
             release(merge([partial, partial]), plan.tables)

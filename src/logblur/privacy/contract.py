@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Final
 
+from logblur.placeholders import NONE, OTHER
 from logblur.policy import Policy
 from logblur.policy.plan import Plan, TablePlan
 from logblur.privacy.published import Published, TableDay
 from logblur.privacy.report import Result, verdict_of
-from logblur.schema import KEY_TYPES, MEASURES, NONE, OTHER
+from logblur.schema import KEY_TYPES, MEASURES
 
 _EMAIL: Final = re.compile(r"[^/@]@[^/@]+\.")
 

@@ -12,7 +12,8 @@ import polars as pl
 from logblur.dataset import manifest
 from logblur.errors import OutputError
 from logblur.periods import Period
-from logblur.schema import MEASURES, NONE, OTHER
+from logblur.placeholders import NONE, OTHER
+from logblur.schema import MEASURES
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,11 +11,12 @@ from itertools import combinations
 
 import polars as pl
 
+from logblur.placeholders import OTHER
 from logblur.policy.plan import Plan
 from logblur.privacy.published import Published, TableDay, rolled_up
 from logblur.privacy.recount import assigned, crowds
 from logblur.privacy.report import Result, Verdict, verdict_of
-from logblur.schema import OTHER, UNIVERSES
+from logblur.schema import UNIVERSES
 
 
 def thresholds(found: Sequence[Published], plan: Plan, lines: pl.DataFrame | None) -> Result:

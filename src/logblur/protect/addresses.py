@@ -20,10 +20,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logblur.errors import KeyMaterialError, UsageError
+from logblur.placeholders import NONE
 from logblur.policy.plan import Method
 from logblur.protect import address_kernels
 from logblur.protect.pseudonyms import field_mac
-from logblur.schema import NONE, PAD
+from logblur.schema import PAD
 
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]

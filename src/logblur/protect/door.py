@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from logblur.growing import Grown
 from logblur.jit.codes import SEEDS, gather, intern
+from logblur.placeholders import NONE, UNUSUAL
 from logblur.policy.plan import CAMPAIGN, Method, Plan
 from logblur.policy.resolve import made_of
 from logblur.policy.rules import rules_of
@@ -48,7 +49,7 @@ from logblur.protect.referrers import origins, pages
 from logblur.protect.signals import restricted
 from logblur.protect.times import STEPS_US, LocalTimes, local_times
 from logblur.protect.within import swept_of_addresses
-from logblur.schema import NOBODY, NONE, PARSED, UNUSUAL, Protected, Universe
+from logblur.schema import NOBODY, PARSED, Protected, Universe
 
 TokenKeys = Callable[[date], bytes]
 """The 16 bytes that key a day's tokens, or empty bytes for a day whose rows are to be left out."""

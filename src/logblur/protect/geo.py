@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from logblur.placeholders import NONE
 from logblur.policy.plan import Database
 from logblur.protect.addresses import Addresses
-from logblur.schema import NONE
 
 _COUNTRY: Final = re.compile("[A-Z]{2}")
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from logblur.schema import NONE
+from logblur.placeholders import NONE
 
 _NAME: Final = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z][a-z0-9-]{0,61}[a-z0-9]")
 

@@ -7,6 +7,7 @@ cut at the end of a segment, so that no half of a secret stays.
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
 from typing import Final
 
 import numpy as np
@@ -14,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logblur.placeholders import NONE
 from logblur.protect.detect import LONGEST_READ, Rules, spelled, swept
-from logblur.schema import NONE
 
 LONGEST: Final = 512
 """Characters of a template; of a longer one the first segments stay, then ``{long}``."""
@@ -27,24 +28,31 @@ _LONG: Final = "{long}"
 class Templates:
     """Templates that were made before, so that each distinct path is treated once, whichever worker meets it.
 
-    Bounded: past `_REMEMBERED` paths it begins anew. Threads may share it; they wait for one another.
+    Bounded: past `_REMEMBERED` paths it begins anew. Threads may share it: each makes those that nobody has begun, and
+    then waits for what others make.
     """
 
     def __init__(self) -> None:
-        self._known: dict[Rules, dict[str | None, str]] = {}
+        self._known: dict[Rules, dict[str | None, Future[dict[str | None, str]]]] = {}
         self._lock = threading.Lock()
 
     def of(self, paths: pa.Array, own: Rules = ()) -> pa.Array:
         """Return `template` of these paths (large_string)."""
-        texts = paths.to_pylist()
+        texts, made = paths.to_pylist(), Future[dict[str | None, str]]()
         with self._lock:
             known = self._known.setdefault(own, {})
             if len(known) > _REMEMBERED:
                 known.clear()
-            if new := [path for path in dict.fromkeys(texts) if path not in known]:
-                made = template(pa.array(new, pa.large_string()), own).to_pylist()
-                known.update(zip(new, made, strict=True))
-            return pa.array([known[text] for text in texts], pa.string())
+            new = [path for path in dict.fromkeys(texts) if path not in known]
+            known.update(dict.fromkeys(new, made))
+            makers = [known[text] for text in texts]
+        try:
+            made.set_result(dict(zip(new, template(pa.array(new, pa.large_string()), own).to_pylist(), strict=True)))
+        except BaseException as error:
+            made.set_exception(error)
+            raise
+        templates = {maker: maker.result() for maker in set(makers)}
+        return pa.array([templates[maker][text] for maker, text in zip(makers, texts, strict=True)], pa.string())
 
 
 def template(paths: pa.Array, own: Rules = ()) -> pa.Array:
@@ -60,7 +68,7 @@ def template(paths: pa.Array, own: Rules = ()) -> pa.Array:
         own: The organisation's rules.
 
     Returns:
-        string, as many values, without nulls: null is `schema.NONE`. No control characters, at most `LONGEST`
+        string, as many values, without nulls: null is `placeholders.NONE`. No control characters, at most `LONGEST`
         characters. The template of a template is itself.
 
     Privacy:

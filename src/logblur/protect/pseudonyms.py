@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logblur.errors import UsageError
-from logblur.schema import NONE
+from logblur.placeholders import NONE
 
 
 def hmac_sha256(key: bytes, start: bytes = b"") -> Callable[[bytes], bytes]:

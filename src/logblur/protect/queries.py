@@ -9,8 +9,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logblur.placeholders import NONE
 from logblur.protect.detect import Rules, named, spelled, swept
-from logblur.schema import NONE
 
 _TEXT: Final = pa.large_string()
 
@@ -52,7 +52,7 @@ def search_terms(texts: pa.Array, own: Rules = ()) -> pa.Array:
         own: The organisation's rules.
 
     Returns:
-        string, without nulls: `schema.NONE` for nothing, ``{long}`` for more than `LONGEST` characters.
+        string, without nulls: `placeholders.NONE` for nothing, ``{long}`` for more than `LONGEST` characters.
 
     Privacy:
         Words in braces for what has the form of an identifier. A name that only people can tell to be one stays: there

@@ -7,10 +7,10 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logblur.placeholders import NONE
 from logblur.protect.detect import Rules
 from logblur.protect.hosts import sites
 from logblur.protect.paths import Templates
-from logblur.schema import NONE
 
 _PARTS: Final = r"^(?P<scheme>(?i:https?))://(?:[^/?#]*@)?(?P<host>[^/?#@]*)(?P<path>(?:/[^?#]*)?)"
 

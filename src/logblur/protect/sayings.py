@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logblur.placeholders import NONE
 from logblur.policy.plan import Plan
 from logblur.protect.door import METHODS
 from logblur.protect.hosts import sites
@@ -16,7 +17,6 @@ from logblur.protect.paths import Templates
 from logblur.protect.queries import kept_parameters
 from logblur.protect.referrers import origins, pages
 from logblur.protect.within import swept_of_addresses
-from logblur.schema import NONE
 
 if TYPE_CHECKING:
     from logblur.classify import Agent, Memory
