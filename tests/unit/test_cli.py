@@ -131,8 +131,8 @@ def summary(**changes: Any) -> Any:
     """Return the summary of a run, with some facts changed."""
     facts = {
         "lines": 1_000_000, "rows": 999_990, "rejects": {"bad time": 7, "trailing": 3}, "directives": 0,
-        "nulled": {"remote_addr": 4, "host": 2, "asn": 9}, "late": 0, "waiting": 1, "bytes_read": 240_000_000, "seconds": 1.5,
-        "formats": {"combined": 2},
+        "nulled": {"remote_addr": 4, "host": 2, "asn": 9}, "late": 0, "waiting": 1, "bytes_read": 240_000_000,
+        "seconds": 1.5, "formats": {"combined": 2},
         "tables": {"pages": SimpleNamespace(days=2, rows=120, requests=5000, rolled_up=250)}, "logs": 3,
         "period": Period.DAY, "logs_known": 1, "removed": Removed(), "errors": (),
     }  # fmt: skip
