@@ -52,6 +52,24 @@ def test_pandas_is_not_imported_where_it_is_installed(tmp_path: Path) -> None:
         assert ("pandas was here" in done.stdout) is came
 
 
+def test_no_plugin_is_shown_a_policy(tmp_path: Path) -> None:
+    """Pydantic asks every plugin that is installed (the control) what to do with a model; a command does not let it."""
+    (tmp_path / "plug.py").write_text("print('a plugin was here')\nplugin = None\n", encoding="utf-8")
+    (tmp_path / "plug-1.dist-info").mkdir()
+    (tmp_path / "plug-1.dist-info" / "METADATA").write_text("Name: plug\nVersion: 1\n", encoding="utf-8")
+    (tmp_path / "plug-1.dist-info" / "entry_points.txt").write_text("[pydantic]\np = plug:plugin\n", encoding="utf-8")
+    own = {name: value for name, value in os.environ.items() if name != "PYDANTIC_DISABLE_PLUGINS"}  # of tests before
+    for words, came in (
+        (["-c", "from logblur.policy.load import load_policy"], True),
+        (["-m", "logblur", "policy", "check", "audience"], False),
+    ):
+        done = subprocess.run(
+            [sys.executable, *words],
+            capture_output=True, text=True, timeout=60, check=False, env={**own, "PYTHONPATH": str(tmp_path)},
+        )  # fmt: skip
+        assert ("a plugin was here" in done.stdout) is came
+
+
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_policy_commands(name: str, tmp_path: Path) -> None:
     """A built-in policy is shown as it is, checks, explains itself, and does the same as a file of one's own."""

@@ -63,13 +63,15 @@ def test_the_first_line_does_not_wait_for_compilation(tmp_path):
 
 
 METHODS = {"drop": 0, "truncate": 0, "pseudonym": 16} | {method: KEY_SIZE[method] for method in ENCRYPTED}
-WITH_METHOD = """
+HEAD = """
 version = 1
 name = "x"
 purpose = "x"
 legal_basis = "contract"
 retention = "1 day"
 [fields]
+"""
+WITH_METHOD = """
 time = {{ method = "minute" }}
 path = {{ method = "template" }}
 referer = {{ method = "domain" }}
@@ -79,13 +81,20 @@ remote_user = {{ method = "pseudonym", reason = "x" }}
 http_x_note = {{ method = "keep", reason = "x" }}
 remote_addr = {{ method = "{}"{} }}
 """
+ADDRESSES = """
+time = { method = "keep", reason = "x" }
+status = { method = "keep", reason = "x" }
+bytes_sent = { method = "bucket" }
+remote_addr = { method = "truncate", ipv4_prefix = 16, ipv6_prefix = 32 }
+"""
+KEPT = 'method = { method = "keep", reason = "x" }\n'
 NOTED = LINE.replace(b'"x"', b'"curl/8.0" "by 203.0.113.9, 2001:db8::7"')
 
 
 def with_method(method):
     """A policy that treats addresses so, and other fields in ways that a line can print."""
     more = ', key = "k", reason = "x"' if method in KEY_SIZE else ", ipv4_prefix = 16, ipv6_prefix = 32"
-    text = WITH_METHOD.format(method, "" if method == "drop" else more)
+    text = HEAD + WITH_METHOD.format(method, "" if method == "drop" else more)
     return text + '[keys]\nk = { env = "LOGBLUR_FIRST" }\n' * (method in KEY_SIZE)
 
 
@@ -123,6 +132,23 @@ def test_the_reference_needs_no_kernel(tmp_path):
     )  # fmt: skip
     assert done.stdout == "6\n" * len(policies)
     assert [path.name for path in tmp_path.rglob("*.nbc")] == []
+
+
+def test_a_policy_that_keeps_no_text_loads_nothing_that_knows_texts(tmp_path):
+    """Addresses cut and nothing else kept but numbers: neither detectors nor user agents nor ciphers are imported."""
+    (tmp_path / "log").write_bytes(LINE)
+    heavy = ["pyarrow.compute", "cryptography", "ua_parser", "logblur.classify"]
+    heavy += [f"logblur.protect.{name}" for name in ("detect", "paths", "door", "sayings")]
+    code = (
+        "import json, sys; from logblur.cli import main; code = main(['filter', *sys.argv[1:3]]);"
+        "print([name for name in json.loads(sys.argv[3]) if name in sys.modules]); sys.exit(code)"
+    )
+    for policy, loaded in ((HEAD + ADDRESSES, "[]"), (HEAD + ADDRESSES + KEPT, "pyarrow.compute")):
+        (tmp_path / "policy.toml").write_text(policy)
+        words = [f"-p{tmp_path / 'policy.toml'}", str(tmp_path / "log"), json.dumps(heavy)]
+        done = subprocess.run([sys.executable, "-c", code, *words], check=True, timeout=60, capture_output=True)
+        assert b"192.0.0.0 - " in done.stdout
+        assert loaded in done.stdout.decode().splitlines()[-1]
 
 
 def test_sigterm_writes_what_came_and_ends_with_0():

@@ -24,7 +24,7 @@ from logblur.policy import load_policy
 from logblur.policy.load import decode
 from logblur.policy.plan import KEY_SIZE
 from logblur.policy.resolve import resolve
-from logblur.protect import Templates, addresses, printing_kernels
+from logblur.protect import addresses, printing_kernels
 from logblur.protect.lines import speakers
 from logblur.protect.queries import kept_parameters
 from logblur.protect.within import swept_of_addresses
@@ -88,7 +88,7 @@ def printable(policy, form, query, without=()):
     while True:
         plan = replace(plan, methods=methods)
         try:
-            speakers(form.columns, plan, Memory(), Templates(), SECRETS)
+            speakers(form.columns, plan, Memory, SECRETS)
         except PolicyError as error:
             name = error.path.rpartition(".")[2]
             methods[name] = "hour" if name == "time" else "drop"
@@ -385,7 +385,7 @@ def test_every_named_format_prints_under_every_built_in_policy():
     for name in NAMED:
         for policy in ("audience", "strict", "records"):
             form = resolve_format(name)
-            speakers(form.columns, resolve(load_policy(policy)), Memory(), Templates(), SECRETS)
+            speakers(form.columns, resolve(load_policy(policy)), Memory, SECRETS)
 
 
 JSON = [name for name in sorted(NAMED) if resolve_format(name).keys]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from pathlib import Path
 
 import click
@@ -23,6 +21,9 @@ def bench(log: Path | None, policy: str, format_: str | None, as_json: bool) -> 
     Ratios are to yardsticks measured in the same run, on the same bytes. Nothing is published, nothing leaves the
     machine, and nothing of the log is shown.
     """
+    import json
+    import tempfile
+
     from logblur.bench.measure import machine, measure
     from logblur.bench.sample import Sample, make_up
     from logblur.policy import load_policy

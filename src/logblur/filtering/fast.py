@@ -27,7 +27,6 @@ from logblur.parse.parser import Parser
 from logblur.policy.plan import Plan
 from logblur.protect import printing_kernels as kernels
 from logblur.protect.lines import Speakers
-from logblur.protect.signals import restricted
 from logblur.schema import PAD, Block
 
 _SOCKET: Final = "unix:"
@@ -118,6 +117,8 @@ class Fast:
         signals = self._plan.signals
         if signals is None:
             return np.zeros(rows, np.bool_)
+        from logblur.protect.signals import restricted
+
         columns: dict[str, pa.DictionaryArray] = {}
         for k, field in enumerate(self._form.fields):
             if wanted := signals.fields.intersection(field.columns):

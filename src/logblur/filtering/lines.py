@@ -6,22 +6,22 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from logblur.classify import Memory
 from logblur.filtering.fast import Fast
 from logblur.filtering.keys import Keyring
 from logblur.filtering.slow import Slow
 from logblur.formats import Format, w3c
 from logblur.parse.detect import guess
 from logblur.policy.plan import Plan
-from logblur.protect import Templates
-from logblur.protect.detect import Rules
 from logblur.protect.lines import speakers
-from logblur.protect.sweep import swept
 from logblur.schema import Block
+
+if TYPE_CHECKING:
+    from logblur.classify import Memory
+    from logblur.protect.detect import Rules
 
 Rejects = Literal["drop", "sweep"]
 Parts = list[bytes | memoryview]
@@ -77,7 +77,7 @@ class Filter:
 
     def __init__(self, form: Format, plan: Plan, keys: Keyring, *, rejects: Rejects, latest_us: int) -> None:
         self.form, self._plan, self._keys, self._rejects, self._latest_us = form, plan, keys, rejects, latest_us
-        self._speakers = speakers(form.columns, plan, Memory(), Templates(), keys.secrets)
+        self._speakers = speakers(form.columns, plan, _memory, keys.secrets)
         self._slows: dict[Format, Slow] = {}
         self._ready: Engines | None = None
         self._directives = b""
@@ -185,6 +185,12 @@ def _says(line: bytes) -> bool:
     return bool(line.strip(b" \t\r"))
 
 
+def _memory() -> Memory:
+    from logblur.classify import Memory
+
+    return Memory()
+
+
 class TextFilter:
     """Sweeps lines as free text, whatever they are."""
 
@@ -204,5 +210,7 @@ class TextFilter:
 
 def sweep(lines: Sequence[bytes], own: Rules = ()) -> list[bytes]:
     r"""Return lines without what identifies; bytes that are not UTF-8 become ``\xHH``, newlines within blanks."""
+    from logblur.protect.sweep import swept
+
     texts = [line.decode("utf-8", "backslashreplace") for line in lines]
     return [re.sub(rb"[\r\n]", b" ", text.encode("utf-8", "backslashreplace")) for text in swept(texts, own)]

@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from logblur.filtering.keys import Keyring
 from logblur.filtering.printing import (
@@ -408,7 +407,7 @@ class AddressColumn:
         new = self.texts.array(first)
         found, passed = spelled_addresses(new, self._trusted)
         if self._socket:
-            passed |= pc.fill_null(pc.starts_with(new, _SOCKET), False).to_numpy(zero_copy_only=False)
+            passed |= np.array([text is not None and text.startswith(_SOCKET) for text in new.to_pylist()])
         self.high, self.low = grown(self.high, count), grown(self.low, count)
         self.family, self.passed = grown(self.family, count), grown(self.passed, count)
         self.high[first:count], self.low[first:count] = found.high, found.low

@@ -33,7 +33,6 @@ from logblur.protect.addresses import ADDRESS
 from logblur.protect.buckets import bucketed
 from logblur.protect.lines import Said, Speakers
 from logblur.protect.pseudonyms import field_mac
-from logblur.protect.signals import restricted
 from logblur.protect.spellings import Address, client, packed, truncated, unpacked
 from logblur.protect.times import rounded
 
@@ -81,6 +80,8 @@ class Slow:
         signals = self._plan.signals
         if signals is None:
             return False
+        from logblur.protect.signals import restricted
+
         columns = {
             name: pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), pa.array([values[name]], pa.large_string()))
             for name in signals.fields & values.keys()

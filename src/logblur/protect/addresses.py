@@ -61,8 +61,10 @@ def buffers_of(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.i
     """Return bytes, limits and validity of a large_string array, for kernels; under a null may lie any bytes."""
     if texts.offset:
         texts = pa.concat_arrays([texts])
-    _, limits, data = texts.buffers()
-    valid = np.asarray(texts.is_valid().to_numpy(zero_copy_only=False), bool)
+    present, limits, data = texts.buffers()
+    valid = np.ones(len(texts), np.bool_)
+    if present is not None:  # not by `is_valid`, which loads pyarrow.compute, 40 ms
+        valid[:] = np.unpackbits(np.frombuffer(present, np.uint8), count=len(texts), bitorder="little")
     at = np.frombuffer(limits, np.int64, len(texts) + 1) if len(texts) else np.zeros(1, np.int64)
     return np.frombuffer(data or b"", np.uint8), at, valid
 

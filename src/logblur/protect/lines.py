@@ -7,36 +7,27 @@ written so that a parser reads it again is not decided here (`filtering.printing
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from logblur.errors import PolicyError
 from logblur.policy.plan import Plan
 from logblur.protect.addresses import ENCRYPTED, Addresses, addresses_of, column_of, pseudonym, truncated
-from logblur.protect.door import METHODS
-from logblur.protect.hosts import sites
-from logblur.protect.named import Secrets
-from logblur.protect.pages import written
-from logblur.protect.paths import Templates
 from logblur.protect.pseudonyms import field_mac
-from logblur.protect.queries import kept_parameters
-from logblur.protect.referrers import origins, pages
-from logblur.protect.within import swept_of_addresses
-from logblur.schema import NONE
 
 if TYPE_CHECKING:
-    from logblur.classify import Agent, Memory
+    from logblur.classify import Memory
+    from logblur.protect.named import Secrets
+    from logblur.protect.sayings import Sayings
 
 Said = Callable[[pa.Array], pa.Array]
 """Distinct texts of a column (large_string) -> what a line may say instead (string), null for nothing."""
 
-UNUSUAL_METHOD: Final = "UNUSUAL"
-"""Stands for a method that no standard names: its text is the client's."""
-
 ADDRESS_METHODS: Final = frozenset({"drop", "keep", "truncate", "pseudonym", *ENCRYPTED})
 
+_AS_THEY_STAND: Final = frozenset({"status", "bytes_sent", "bytes_received", "duration"})
+"""Fields that hold numbers: kept, they are copied."""
 
 _UNPRINTED: Final = {
     "": "a line without a time is no line of its format: choose day, or finer",
@@ -53,9 +44,7 @@ class Speakers:
     Args:
         columns: Those of the format.
         plan: What becomes of each.
-        memory: What is known of user agents and hosts.
-        templates: Those made before.
-        secrets: The operator's keys, by name.
+        sayings: What is said of texts, where the Plan keeps something of any.
         path: Where the policy says it, for errors.
 
     Raises:
@@ -66,18 +55,8 @@ class Speakers:
         stands for a column that is dropped, ``keep`` for bytes that stay as they are.
     """
 
-    def __init__(
-        self,
-        columns: Collection[str],
-        plan: Plan,
-        memory: Memory,
-        templates: Templates,
-        secrets: Secrets,
-        *,
-        path: str = "fields",
-    ) -> None:
-        self._plan, self._memory, self._templates, self._path = plan, memory, templates, path
-        self._secrets = secrets
+    def __init__(self, columns: Collection[str], plan: Plan, sayings: Sayings | None, *, path: str = "fields") -> None:
+        self._plan, self._sayings, self._path = plan, sayings, path
         for name in sorted(set(columns) - {"referer_host"}):
             self._check(name)
 
@@ -107,89 +86,51 @@ class Speakers:
 
     def of(self, name: str) -> Said | str | None:
         """Return what is said of a text column: a function, ``keep``, or None where it is dropped."""
-        method = self.method(name)
-        if name == "query":
-            return self._queries if self._plan.query else None
-        if method == "drop":
+        if not _is_kept(name, self._plan):
             return None
-        match name:
-            case "path":
-                return self._paths
-            case "host":
-                return lambda texts: _or_null(sites(texts))
-            case "method":
-                return _methods
-            case "referer":
-                return self._domains if method == "domain" else self._referrers
-            case "user_agent":
-                return self._agents
-            case "status" | "bytes_sent" | "bytes_received" | "duration":
-                return "keep"
-            case _ if method == "keep":
-                return self._kept
-            case _:
-                raise ValueError("what belongs to rows is not said of texts")
-
-    def _kept(self, texts: pa.Array) -> pa.Array:
-        made = swept_of_addresses(texts, self._plan, self._secrets)
-        return pc.if_else(pc.equal(texts, ""), pa.scalar(None, made.type), made)
-
-    def _paths(self, texts: pa.Array) -> pa.Array:
-        return _or_null(written(self._templates.of(texts, self._plan.identifiers), self._plan.pages))
-
-    def _queries(self, texts: pa.Array) -> pa.Array:
-        made = kept_parameters(texts, self._plan.query, self._plan.identifiers)
-        return pc.if_else(pc.equal(made, ""), pa.scalar(None, made.type), made)
-
-    def _referrers(self, texts: pa.Array) -> pa.Array:
-        if self.method("referer") == "origin":
-            return _or_null(origins(texts))
-        return _or_null(pages(texts, self._templates, self._plan.identifiers))
-
-    def _domains(self, hosts: pa.Array) -> pa.Array:
-        codes, rows = self._memory.hosts.look(hosts.to_pylist())
-        known = {code: None if rows[code][0] == NONE else f"https://{rows[code][0]}/" for code in set(codes.tolist())}
-        return pa.array([known[code] for code in codes.tolist()], pa.string())
-
-    def _agents(self, texts: pa.Array) -> pa.Array:
-        codes, rows = self._memory.agents.look(texts.to_pylist())
-        known = {code: _agent(cast("Agent", rows[code])) for code in set(codes.tolist())}
-        made = pa.array([known[code] for code in codes.tolist()], pa.string())
-        return pc.if_else(texts.is_valid(), made, pa.scalar(None, pa.string()))
+        if name in _AS_THEY_STAND:
+            return "keep"
+        assert self._sayings is not None
+        return self._sayings.of(name, self._plan)
 
 
 def speakers(
-    columns: Collection[str], plan: Plan, memory: Memory, templates: Templates, secrets: Secrets
+    columns: Collection[str], plan: Plan, memory: Callable[[], Memory], secrets: Secrets
 ) -> tuple[Speakers, Speakers]:
     """Return what lines may say under a Plan, and what they may say of restricted requests.
 
+    Args:
+        columns: Those of the format.
+        plan: What becomes of each.
+        memory: Gives what is known of user agents and hosts, where a text is kept in some form.
+        secrets: The operator's keys, by name.
+
     Raises:
         PolicyError: A method that cannot be printed in a line.
+
+    Cost:
+        Loads what knows paths, user agents and identifiers, a tenth of a second, where a text is kept in some form.
     """
-    always = Speakers(columns, plan, memory, templates, secrets)
+    sayings = None
+    if any(_is_said(name, one) for one in (plan, plan.of_restricted()) for name in (*one.methods, "query")):
+        from logblur.protect.sayings import Sayings
+
+        sayings = Sayings(memory(), secrets)
+    always = Speakers(columns, plan, sayings)
     if plan.signals is None:
         return always, always
-    return always, Speakers(columns, plan.of_restricted(), memory, templates, secrets, path="signals.fields")
+    return always, Speakers(columns, plan.of_restricted(), sayings, path="signals.fields")
 
 
-def _methods(texts: pa.Array) -> pa.Array:
-    return pa.array([t if t is None or t in METHODS else UNUSUAL_METHOD for t in texts.to_pylist()], pa.string())
+def _is_kept(name: str, plan: Plan) -> bool:
+    """Return whether anything of a column is: a query goes with its path but for the parameters that are named."""
+    return bool(plan.query) if name == "query" else plan.methods.get(name, "drop") != "drop"
 
 
-def _or_null(texts: pa.Array) -> pa.Array:
-    return pc.if_else(pc.equal(texts, NONE), pa.scalar(None, texts.type), texts)
-
-
-def _agent(agent: Agent) -> str | None:
-    """Return names and major versions, such as ``Firefox/140 (Windows/10; desktop)`` or ``Googlebot (bot; search)``."""
-    if agent.agent == "bot":
-        return f"{'bot' if agent.bot == NONE else agent.bot} (bot; {agent.bot_class})"
-    browser, system = (
-        name if NONE in {name, major} else f"{name}/{major}"
-        for name, major in ((agent.browser, agent.browser_major), (agent.os, agent.os_major))
-    )
-    said = "; ".join(text for text in (system, agent.device) if text != NONE)
-    return f"{'-' if browser == NONE else browser} ({said})" if said else None if browser == NONE else browser
+def _is_said(name: str, plan: Plan) -> bool:
+    """Return whether words are made for a text."""
+    others = {"time", "remote_addr", *_AS_THEY_STAND}
+    return _is_kept(name, plan) and name not in others and plan.methods.get(name) != "pseudonym"
 
 
 def protected_addresses(found: Addresses, plan: Plan, key: bytes) -> Addresses | pa.Array:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from logblur.errors import KeyMaterialError
-from logblur.keys import load_operator_key
 from logblur.policy.plan import KEY_SIZE, NamedKey, Plan
-from logblur.protect.addresses import check_key
 
 Secrets = Mapping[str, bytes]
 """The operator's keys, by the names that the policy gives them."""
@@ -28,6 +26,9 @@ def secrets_of(plan: Plan) -> Secrets:
     secrets: dict[str, bytes] = {}
     ids: dict[str, str] = {}
     for key in named_keys(plan):
+        from logblur.keys import load_operator_key
+        from logblur.protect.addresses import check_key
+
         loaded = load_operator_key(key.name, key.kind, key.place)
         check_key(loaded.secret, KEY_SIZE[key.method], key.method, name=key.name)
         if (other := ids.setdefault(loaded.id, key.name)) != key.name:
