@@ -299,7 +299,8 @@ class Protected:
         people: Who they are: ``date`` int32 days since 1970 in the policy's zone, ``visitor`` and ``client`` uint64
             tokens under the day's key, and the key columns that follow from the client's address and the user agent
             alone, as in ``batch``. Two of them may have the same tokens.
-        nulled: Rows in which a method could not treat what stands in a field, so that it is ``(none)``, by field.
+        nulled: Rows in which a method could not treat what stands in a field, so that it is ``(none)``, by field; and
+            those whose client's address a database does not hold, by the column that it gives.
         left_out: Rows of days that had no key to give, by day: sealed ones, whose lines are late.
     """
 

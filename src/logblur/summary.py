@@ -47,7 +47,8 @@ class Summary:
         rejects: Lines that do not, by reason.
         directives: Blank lines and comments.
         nulled: Rows in which a method could not treat what stands in a field, so that it is ``(none)``, by field: a
-            client that is no address, a host that can be no name, a referrer that is none of the web.
+            client that is no address, a host that can be no name, a referrer that is none of the web; and those whose
+            client is an address that a database does not hold, by the column that it gives (``country``, ``asn``).
         late: Rows of days that are sealed, or past their retention; they count nowhere.
         waiting: Logs whose incomplete last line waits for its end.
         bytes_read: Stored bytes.

@@ -58,7 +58,7 @@ def test_every_network_of_the_source_is_told(corpus: Path, column: str, name: st
     assert len(set(found)) > 5
 
 
-def policy(corpus: Path, rule: str, by: str) -> Any:
+def policy(corpus: Path, rule: str, by: str, more: str = "") -> Any:
     """Return a policy with one table."""
     text = builtin_text("audience")
     text = text[: text.index("[[table]]")]
@@ -67,7 +67,7 @@ def policy(corpus: Path, rule: str, by: str) -> Any:
     for name in ("Country", "ASN"):
         text = text.replace(f"<{name}>", str(geo(corpus, f"GeoLite2-{name}-Test.mmdb")))
     table = f'[[table]]\nname = "t"\nwhere = "all"\nby = [{by}]\nmeasures = ["requests"]\nmin_clients = 2\n'
-    return decode((text + table).encode())
+    return decode((text + table + more).encode())
 
 
 RULES = {
@@ -98,6 +98,29 @@ def test_addresses_are_looked_up_whole(corpus: Path, rule: str, tmp_path: Path) 
     assert "GB" in {row["country"] for row in rows}
     if "asn" in RULES[rule]:
         assert "AS1221" in {row["asn"] for row in rows}
+
+
+OBJECTION = """
+[signals]
+objection = { http_dnt = ["1"] }
+[signals.fields]
+remote_addr = { method = "drop" }
+"""
+
+
+@pytest.mark.parametrize(("more", "without_country", "without_owner"), [("", 7, 5), (OBJECTION, 5, 3)])
+def test_clients_that_a_database_does_not_hold_are_counted(
+    corpus: Path, tmp_path: Path, more: str, without_country: int, without_owner: int
+) -> None:
+    """By column, apart from clients that are no address; a request that objects is not looked up by the policy."""
+    said = policy(corpus, list(RULES)[1], RULES[list(RULES)[1]], more)
+    line = '%s - - [17/May/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "Mozilla/5.0 Firefox/140.0" "%s"\n'
+    clients = {"81.2.69.144": "-1", "198.51.100.7": "--1", "1.128.0.7": "---1", "host.example.com": "-"}
+    log = "".join(line % (client, sign) for client, signs in clients.items() for sign in signs)
+    (tmp_path / "log").write_text(log)
+    form = '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" "%{DNT}i"'
+    done = logblur.run(tmp_path / "log", tmp_path / "out", policy=said, state=tmp_path / "state", format=form)
+    assert done.nulled == {"asn": without_owner, "country": without_country, "remote_addr": 1}
 
 
 def test_a_day_says_every_build_that_it_was_looked_up_in(

@@ -131,8 +131,8 @@ def summary(**changes: Any) -> Any:
     """Return the summary of a run, with some facts changed."""
     facts = {
         "lines": 1_000_000, "rows": 999_990, "rejects": {"bad time": 7, "trailing": 3}, "directives": 0,
-        "nulled": {"remote_addr": 4, "host": 2}, "late": 0, "waiting": 1, "bytes_read": 240_000_000, "seconds": 1.5,
-        "formats": {"combined": 2},
+        "nulled": {"remote_addr": 4, "host": 2, "asn": 9}, "late": 0, "waiting": 1, "bytes_read": 240_000_000,
+        "seconds": 1.5, "formats": {"combined": 2},
         "tables": {"pages": SimpleNamespace(days=2, rows=120, requests=5000, rolled_up=250)}, "logs": 3,
         "period": Period.DAY, "logs_known": 1, "removed": Removed(), "errors": (),
     }  # fmt: skip
@@ -144,7 +144,8 @@ def test_the_summary_tells_what_was_done_and_what_was_refused() -> None:
     text = "\n".join(summary_lines(summary()))
     for fact in ("1,000,000 lines", "1.50 s", "160 MB/s", "3 logs, 1 with nothing new", "bad time (7)", "trailing (3)",
                  "combined (2)", "table pages: 120 rows in 2 days, 5,000 requests, 5.0% rolled up",
-                 "4 lines whose client is no address", "2 lines whose host can be no name"):  # fmt: skip
+                 "4 lines whose client is no address", "2 lines whose host can be no name",
+                 "9 lines whose client is unknown to the database of owners"):  # fmt: skip
         assert fact in text
     assert "late" not in text
     assert "gone" not in text

@@ -15,6 +15,8 @@ _NULLED: Final = {
     "remote_addr": "client is no address",
     "host": "host can be no name of a site",
     "referer": "referrer is no site of the web",
+    "country": "client is unknown to the database of countries",
+    "asn": "client is unknown to the database of owners",
 }
 
 

@@ -179,6 +179,7 @@ def protect(
         {"date": pa.array(of_people.times.days), "visitor": pa.array(visitors), "client": pa.array(counted)}
         | {name: _column(name, of_people) for name in columns if name in tells}
     )
+    nulled = {**_nulled(rows, columns), **_unlocated(people, of_people, person)}
     result = pa.RecordBatch.from_pydict(
         {"person": pa.array(person), "universe": pa.array(_universes(rows)), "bytes": _bytes(rows)}
         | {name: _column(name, rows) for name in columns if name not in tells}
@@ -191,7 +192,7 @@ def protect(
         renamed = pa.array((np.cumsum(kept) - 1).astype(np.int32)[person])
         result = _filtered(result.set_column(0, "person", renamed), kept[person])
         people = _filtered(people, kept)
-    return Protected(result, people, _nulled(rows, columns), left_out)
+    return Protected(result, people, nulled, left_out)
 
 
 def _people(rows: _Rows) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
@@ -238,6 +239,23 @@ def _nulled(rows: _Rows, columns: Collection[str]) -> dict[str, int]:
     elif "referrer_domain" in columns and "referer_host" in coded and "referrer_domain" in coded:
         found["referer"] = _lost(coded["referer_host"], coded["referrer_domain"])
     return {field: count for field, count in found.items() if count}
+
+
+def _unlocated(people: pa.RecordBatch, of_people: _Rows, person: npt.NDArray[np.int32]) -> dict[str, int]:
+    """Return in how many rows the client is an address of which a database says nothing, by the column it gives.
+
+    That is no failure where the address is a private one; where it is not, the database is another one, or old.
+    """
+    found: dict[str, int] = {}
+    if of_people.addresses is None:
+        return found
+    for name in sorted({"country", "asn"} & set(people.schema.names)):
+        lost = of_people.addresses.family[of_people.coded["remote_addr"].codes] != 0
+        lost &= np.asarray(pc.equal(people.column(name).dictionary_decode(), NONE))
+        if of_people.restricted is not None and name not in of_people.plan.of_restricted().columns:
+            lost &= ~of_people.restricted  # the policy asks nothing of them
+        found[name] = int(np.count_nonzero(lost[person]))
+    return {name: count for name, count in found.items() if count}
 
 
 def _lost(before: _Coded, after: _Coded) -> int:
