@@ -25,7 +25,8 @@ BARS: Final = {
 }
 """How many times a rival's lines per second `run` should do."""
 
-_MOST_LINES: Final = 1 << 23
+_MOST_LINES: Final = 1 << 24
+"""More take 4 GB on disk."""
 
 
 def figures(scale: Scale) -> Sequence[Figure]:
