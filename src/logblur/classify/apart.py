@@ -11,6 +11,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Literal
 
@@ -18,7 +19,7 @@ from logblur.classify import agents, hosts
 
 What = Literal["agents", "hosts"]
 
-_DESCRIBE = {"agents": agents.describe, "hosts": hosts.describe}
+_DESCRIBE: Mapping[What, Callable[[str], tuple[str, ...]]] = {"agents": agents.describe, "hosts": hosts.describe}
 
 
 class Apart:
@@ -77,8 +78,7 @@ class Apart:
 
 def in_this_process(what: What, texts: list[str]) -> list[tuple[str, ...]]:
     """Return what `agents.describe` or `hosts.describe` returns of each text."""
-    describe = _DESCRIBE[what]
-    return [tuple(describe(text)) for text in texts]
+    return [_DESCRIBE[what](text) for text in texts]
 
 
 def answer() -> None:

@@ -6,6 +6,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from logblur.filtering.keys import Keyring
 from logblur.filtering.slow import Slow
 from logblur.formats import Format, w3c
 from logblur.parse.detect import guess
+from logblur.parse.refused import gathered
 from logblur.policy.plan import Plan
 from logblur.protect.lines import speakers
 from logblur.schema import Block
@@ -133,23 +135,23 @@ class Filter:
             data = block.data[: block.size]
             starts = np.flatnonzero(data == NUMBER_SIGN)
             refused = np.union1d(refused, starts[(starts == 0) | (data[starts - 1] == NEWLINE)])
-        lines = [
-            block.data[at : at + self._plan.max_line_bytes + 2].tobytes().partition(b"\n")[0] for at in refused.tolist()
-        ]
+        texts, limits = gathered(block, refused)
+        lines = [texts[begin : end - 1] for begin, end in pairwise(limits.tolist())]
         printed = self._instead(lines, form, len(made.ends) + len(made.refused) + made.directives)
         self.tally.null(made.nulled)
         out: Parts = []
         written = 0
-        for line, rows in zip(printed, np.searchsorted(made.begins, refused).tolist(), strict=True):
-            end = int(made.ends[rows - 1]) if rows else 0
-            out += [whole[written:end]] + ([line, b"\n"] if line is not None else [])
-            written = end
+        for line, rows in zip(printed, np.searchsorted(made.begins, refused.astype(np.uint32)).tolist(), strict=True):
+            if line is not None:  # what is left out parts nothing
+                end = int(made.ends[rows - 1]) if rows else 0
+                out += [whole[written:end], line, b"\n"]
+                written = end
         return [*out, whole[written:]]
 
     def _instead(self, refused: Sequence[bytes], form: Format, lines: int) -> list[bytes | None]:
         """Return what lines become that do not fit their format, of so many lines."""
         self.tally.lines += lines
-        others = [self._slow(form)] if form.alternatives else []
+        others = [self._slow(other) for other in form.alternatives]
         if self.form.guessed and len(refused) > _ANOTHER * lines and (told := guess(refused[:_TRIED])):
             others.append(self._slow(told))
         return [self._otherwise(line, form, others) for line in refused]
