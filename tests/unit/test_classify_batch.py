@@ -89,7 +89,7 @@ def test_a_sliced_column_keeps_its_rows() -> None:
 def test_an_agent_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was learnt, in the background or by another batch, is not learnt again."""
     known = Memory()
-    known.learn([CHROME, "curl/7.1", CHROME])
+    known.learn("user_agent", [CHROME, "curl/7.1", CHROME])
     monkeypatch.setattr(known.agents, "_describe", None)
     found = classify(batch(user_agent=text([CHROME, "curl/7.1"], [0, 1])), site="", memory=known)
     assert found["agent"].to_pylist() == ["human", "bot"]
@@ -106,7 +106,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert found["browser_major"].to_pylist() == [str(n) for n in range(start, start + 20)]
         assert len(known.agents._codes) <= 120
         assert len(known.agents._rows) <= 121
-    known.learn(f"wget/{n}" for n in range(10_000))
+    known.learn("user_agent", (f"wget/{n}" for n in range(10_000)))
     assert len(known.agents._codes) <= 120
 
 
@@ -120,7 +120,7 @@ def test_threads_share_a_memory() -> None:
         return classify(batch(user_agent=text(list(agents), codes)), site="", memory=known)["browser_major"].to_pylist()
 
     with ThreadPoolExecutor(4) as pool:
-        learning = pool.submit(known.learn, agents)
+        learning = pool.submit(known.learn, "user_agent", agents)
         for shift, found in enumerate(pool.map(work, range(8))):
             assert found == [str((n + shift) % len(agents)) for n in range(len(agents))]
         learning.result()
@@ -129,7 +129,7 @@ def test_threads_share_a_memory() -> None:
 def test_nothing_is_shown_of_what_is_remembered() -> None:
     """The text of a memory names no agent and no host."""
     known = Memory()
-    known.learn(["secret-agent/1"])
+    known.learn("user_agent", ["secret-agent/1"])
     assert "secret" not in repr(known) + repr(known.agents)
 
 

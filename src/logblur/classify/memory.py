@@ -81,9 +81,9 @@ class Memory:
         self.agents = Known(functools.partial(describe, "agents"), agents.ABSENT, agents.LONGEST)
         self.hosts = Known(functools.partial(describe, "hosts"), hosts.ABSENT, hosts.LONGEST + 1)
 
-    def learn(self, texts: Iterable[str]) -> None:
-        """Classify the user agents among these texts that are new; meant for a thread beside those that read."""
-        self.agents.learn(texts)
+    def learn(self, column: str, texts: Iterable[str]) -> None:
+        """Describe the new ones among these user agents or hosts; meant for a thread beside those that read."""
+        (self.agents if column == "user_agent" else self.hosts).learn(texts)
 
     def __repr__(self) -> str:
         return "Memory()"

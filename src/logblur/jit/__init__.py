@@ -110,6 +110,11 @@ def lean_kernel(function: F) -> F:
     return _cached(numba.njit(**_OPTIONS, _nrt=False)(function), function)
 
 
+def brief_kernel(function: F) -> F:
+    """Compile a lean one that keeps the GIL: to have it back, where others want it, would take longer than the work."""
+    return _cached(numba.njit(**{**_OPTIONS, "nogil": False}, _nrt=False)(function), function)
+
+
 def inline(function: F) -> F:
     """Compile into each kernel that calls it, as machine code. It allocates nothing, and Python cannot call it."""
     compiled: F = numba.njit(**_OPTIONS, _nrt=False, forceinline=True, no_cpython_wrapper=True)(function)

@@ -305,14 +305,14 @@ class Parser:
         lines, directives, end = self._finders[form].find(data, size, most or size, self.spans)
         reasons = self.spans.reasons[:lines]
         scalars = self._scalars(form, data, lines, reasons)
-        if not reasons.any():
+        kept, gone = self.spans.sift(lines)
+        if not len(gone):
             return Found(end, lines, scalars, np.empty(0, np.int64), np.empty(0, np.uint8), directives)
-        keep, gone = np.flatnonzero(reasons == 0), np.flatnonzero(reasons)
         refused, why = self.spans.lines[gone].astype(np.int64), reasons[gone]
         refused, why = refused[why < scan_kernels.DIRECTIVE], why[why < scan_kernels.DIRECTIVE]
         self.spans.close_up(lines, gone, self._kept(form))
-        scalars = {name: values[keep] for name, values in scalars.items()}
-        return Found(end, len(keep), scalars, refused, why, directives + len(gone) - len(refused))
+        scalars = {name: _picked(values, kept) for name, values in scalars.items()}
+        return Found(end, len(kept), scalars, refused, why, directives + len(gone) - len(refused))
 
     def _kept(self, form: Format) -> Ints:
         """Return the fields of which `find` tells where they are."""
@@ -338,7 +338,7 @@ class Parser:
     def _times(self, form: Format, data: Bytes, rows: int, reasons: Bytes) -> Ints:
         """Microseconds since 1970, UTC."""
         fields = [(k, field) for k, field in enumerate(form.fields) if field.kind is Kind.TIME and field.name]
-        times = np.full(rows, form.day_us, np.int64)
+        times = np.full(rows, form.day_us, np.int64) if form.day_us else np.zeros(rows, np.int64)
         for k, field in fields:
             starts, ends, unit = self.spans.starts[k], self.spans.ends[k], field.layout.removeprefix("+")
             if field.layout == CLF:
@@ -365,7 +365,7 @@ class Parser:
         self._values = {name: grown(values, after) for name, values in self._values.items()}
         left = set(self._values)
         for name in scalars.keys() & self._values.keys():
-            self._values[name][first:after] = scalars[name]
+            span_kernels.put(scalars[name], self._values[name][first:after])
             left.discard(name)
         for k, field in enumerate(form.fields):
             if names := self.texts.keys() & set(field.columns):
@@ -481,6 +481,13 @@ def parts_of(
         hosts = np.empty((2, rows), np.uint32)
         url_kernels.referrer_hosts(data, starts, ends, rows, hosts)
         yield "referer_host", hosts[0], hosts[1]
+
+
+def _picked(values: npt.NDArray[Any], rows: Ints) -> npt.NDArray[Any]:
+    """Return ``values[rows]``, for which NumPy would let others have the interpreter, and wait to have it back."""
+    out = np.empty(len(rows), values.dtype)
+    span_kernels.pick(values, rows, out)
+    return out
 
 
 def _numpy_type(name: str) -> npt.DTypeLike:

@@ -56,6 +56,12 @@ class Spans:
                 (max(2 * fields + 1, len(self.table)), max(rows + rows // 4, self.table.shape[1])), np.uint32
             )
 
+    def sift(self, rows: int) -> tuple[Ints, Ints]:
+        """Return which of so many lines are refused by nothing, and which by something."""
+        kept, gone = np.empty((2, rows), np.int64)
+        count = int(span_kernels.sift(self.reasons[:rows], kept, gone))
+        return kept[:count], gone[: rows - count]
+
     def close_up(self, rows: int, gone: Ints, fields: Ints) -> None:
         """Move the lines that are not gone, and their spans of these fields, to the front."""
         span_kernels.close_up(rows, gone, self.lines, fields, self.table)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from logblur.jit import inline, lean_kernel
+from logblur.jit import brief_kernel, inline, lean_kernel
 from logblur.jit.intrinsics import WIDE, U, first_bit, match_mask, word
 from logblur.parse.scan_kernels import (
     BACKSLASH,
@@ -103,7 +103,7 @@ def find_lines(buffer, size, most, max_line, lines, at, line_ends, reasons):
     return row, count - row, line
 
 
-@lean_kernel
+@brief_kernel
 def ends_of(buffer, begins, size, ends):
     """Where the lines end that begin there, behind their newlines."""
     for k in range(len(begins)):
@@ -245,7 +245,32 @@ def find_fields(buffer, rows, pool, tokens, heads, open_end, at, line_ends, reas
                 reasons[row] = TRAILING
 
 
-@lean_kernel
+@brief_kernel
+def sift(reasons, kept, gone):
+    """Write which lines are refused by nothing, and which by something, ascending; return how many are kept."""
+    count = 0
+    for row in range(len(reasons)):
+        kept[count] = row
+        gone[row - count] = row
+        count += reasons[row] == 0
+    return count
+
+
+@brief_kernel
+def pick(values, rows, out):
+    """Write the values of these rows."""
+    for k in range(len(rows)):
+        out[k] = values[rows[k]]
+
+
+@brief_kernel
+def put(values, out):
+    """Write all values."""
+    for k in range(len(values)):
+        out[k] = values[k]
+
+
+@brief_kernel
 def close_up(rows, gone, lines, kept, spans):
     """Move the lines that are not ``gone`` (ascending), and the spans of the fields ``kept``, to the front."""
     for k in range(2 * len(kept) + 1):

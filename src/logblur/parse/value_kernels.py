@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from logblur.jit import inline, lean_kernel
+from logblur.jit import brief_kernel, inline, lean_kernel
 from logblur.jit.intrinsics import U, same_bytes, word
 from logblur.parse.scan_kernels import (
     BAD_BYTES,
@@ -109,7 +109,7 @@ def add_clf_times(buffer, starts, ends, rows, times, reasons):
             times[row] += (minute * 60 + second) * 1000000
 
 
-@lean_kernel
+@brief_kernel
 def check_times(times, latest, reasons):
     """Refuse times before 1970 and times to come."""
     for row in range(len(times)):
@@ -296,7 +296,7 @@ def without_exponent(buffer, at, end, power):
     return at, power - exponent if negative else power + exponent
 
 
-@lean_kernel
+@brief_kernel
 def durations(buffer, starts, ends, rows, power, values, reasons):
     """Microseconds; -1 for none and for a negative one."""
     for row in range(rows):
@@ -316,7 +316,7 @@ def durations(buffer, starts, ends, rows, power, values, reasons):
         values[row] = value
 
 
-@lean_kernel
+@brief_kernel
 def statuses(buffer, starts, ends, rows, values, reasons):
     """Three digits, 100 to 999; 0 for none: nothing, ``-``, ``0``, ``000``, ``-1``."""
     for row in range(rows):
@@ -332,7 +332,7 @@ def statuses(buffer, starts, ends, rows, values, reasons):
         values[row] = value
 
 
-@lean_kernel
+@brief_kernel
 def sizes(buffer, starts, ends, rows, values, reasons):
     """Up to 13 digits, a plus before them or none; -1 for nothing, ``-`` and ``-1``."""
     for row in range(rows):

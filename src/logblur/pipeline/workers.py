@@ -10,8 +10,8 @@ import functools
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -39,11 +39,17 @@ _FUTURE: Final = timedelta(days=1)
 """A line dated later than this after the run's start is a reject."""
 
 _LEARN_AT_ONCE: Final = 256
-"""New user agents that a worker collects before it hands them over."""
+"""New texts of a column that a worker collects before it hands them over."""
+
+_PATIENCE: Final = 0.1
+"""Seconds between two looks whether to stop."""
+
+_DESCRIBED: Final = ("user_agent", "referer_host")
+"""Columns of which each text is looked at by rules of its own, see `classify.Memory.learn`."""
 
 _FEW_BYTES: Final = 16 << 10
 
-_Agents = queue.SimpleQueue["pa.Array"]
+_Texts = queue.SimpleQueue["tuple[str, pa.Array] | None"]
 
 
 @dataclass(slots=True)
@@ -82,16 +88,16 @@ class Worker:
         from logblur.growing import Grown
 
         self.form, self.parser, self.grown = form, parser, Grown()
-        self._handed_over = 0
+        self._handed_over: dict[str, int] = {}
 
-    def new_agents(self) -> pa.Array | None:
-        """Return the user agents that turned up since the last call, None while they are few."""
-        distinct, known = self.parser.distinct("user_agent"), self._handed_over
-        known = known if known <= distinct else 0  # dictionaries began anew
-        if distinct < known + _LEARN_AT_ONCE:
-            return None
-        self._handed_over = distinct
-        return self.parser.texts["user_agent"].array(known)
+    def new_texts(self) -> Iterator[tuple[str, pa.Array]]:
+        """Yield the texts of columns that are described which turned up since the last call, where they are many."""
+        for name in _DESCRIBED:
+            distinct, known = self.parser.distinct(name), self._handed_over.get(name, 0)
+            known = known if known <= distinct else 0  # dictionaries began anew
+            if distinct >= known + _LEARN_AT_ONCE:
+                self._handed_over[name] = distinct
+                yield name, self.parser.texts[name].array(known)
 
     def __repr__(self) -> str:
         return f"Worker({self.form.name})"
@@ -136,7 +142,7 @@ class Workers:
     def read_segment(
         self, reader: BlockReader, form: Format, first: Block, report: Callable[[BlockReader], None]
     ) -> Segment:
-        """Parse a segment to its end; meanwhile classify the agents that turn up.
+        """Parse a segment to its end; meanwhile describe the texts that turn up.
 
         Args:
             reader: Gives its blocks.
@@ -144,7 +150,7 @@ class Workers:
             first: Its first block, read already.
             report: Called now and then.
         """
-        pending, agents = [first], _Agents()
+        pending, texts = [first], _Texts()
 
         def pull() -> Block | None:
             try:
@@ -154,38 +160,37 @@ class Workers:
 
         try:
             count = 1 if reader.at_end else self._count
-            jobs = [self._pool.submit(self._work, pull, form, agents) for _ in range(count)]
+            jobs = [self._pool.submit(self._work, pull, form, texts) for _ in range(count)]
+            self._pool.submit(self._learn, texts)
             self._get_ready(form, first)
-            while not all(job.done() for job in jobs):
+            while wait(jobs, _PATIENCE).not_done:
                 stopping.check()
-                if not self._learn(agents):
-                    report(reader)
+                report(reader)
             segment = Segment()
             for job in jobs:
                 segment.add(job.result())
         except BaseException:  # a signal too: workers would read on to the end of the segment
             reader.stop()
             raise
+        finally:
+            texts.put(None)
         return segment
 
-    def _learn(self, agents: _Agents) -> bool:
-        """Classify new agents in this thread: their parser holds the interpreter, kernels do not. False: none came."""
-        try:
-            new = agents.get(timeout=0.01).drop_null()
-        except queue.Empty:
-            return False
+    def _learn(self, texts: _Texts) -> None:
+        """Describe new texts, so that workers need not wait for it when they settle."""
         memory, _ = self._learnt.result()
-        memory.learn(new.to_pylist())
-        return True
+        while (new := texts.get()) is not None:
+            name, array = new
+            memory.learn(name, array.drop_null().to_pylist())
 
-    def _work(self, pull: Callable[[], Block | None], form: Format, agents: _Agents) -> Segment:
+    def _work(self, pull: Callable[[], Block | None], form: Format, texts: _Texts) -> Segment:
         """Parse blocks until the segment ends; settle whenever the parser is full, and at the end."""
         worker = self._worker(form)
         segment = Segment()
         while (block := pull()) is not None:
             worker.parser.feed(block)
-            if (found := worker.new_agents()) is not None:
-                agents.put(found)
+            for new in worker.new_texts():
+                texts.put(new)
             if worker.parser.full:
                 segment.add(self._settle(worker))
         segment.add(self._settle(worker))
