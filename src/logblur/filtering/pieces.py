@@ -204,7 +204,8 @@ class Printers:
         request = _Request(field, literal, behind, self.speakers, self.store)
 
         def piece(rows: Rows) -> Ints:
-            codes = column.codes(rows, *rows.spans(k))
+            spans = rows.part(k, field, "method") if request.tells_methods else rows.spans(k)
+            codes = column.codes(rows, *spans)
             made = numbers.of(column.texts.count, lambda first: request.numbers(column.texts, first))[codes]
             for lost in request.lost:
                 lost.tell(rows, codes)
@@ -456,6 +457,10 @@ class _Request:
     """Prints request lines and URLs: method, host, path and query, protocol, or ``-`` for what is no request.
 
     Many are printed alike, such as those that differ in a query that is dropped: each such line is printed once.
+
+    Attributes:
+        tells_methods: Nothing else of a line is printed: it is enough to know methods.
+        lost: Of which texts nothing is printed of a part.
     """
 
     def __init__(self, field: Field, literal: bytes, behind: bytes, speakers: Speakers, store: Store) -> None:
@@ -468,6 +473,7 @@ class _Request:
             if callable(said) and not (name == "host" and speakers.of("path") is None):
                 self._parts[name] = said, store.texts(field.escape), [], _Lost(name)
         self.lost = [_Lost(name) for name in self._parts]
+        self.tells_methods = self._is_line and self._parts.keys() <= {"method"}
         instead = {"path": NOTHING if "path" in field.columns else b""}
         if self._is_line:
             instead |= {"method": NO_METHOD + b" ", "protocol": b" " + NO_PROTOCOL}
@@ -480,12 +486,10 @@ class _Request:
     def numbers(self, texts: Texts, first: int) -> Ints:
         """Return the number of what is printed of each text from a first code on."""
         limits, count = texts.limits[first : texts.count + 1].astype(np.uint32), texts.count - first
-        spans = {
-            name: (starts, ends)
-            for name, starts, ends in parts_of(
-                self._field, texts.arena, limits[:-1], limits[1:], count, {"method", *self._parts}
-            )
-        }
+        begins, ends = limits[:-1], limits[1:]
+        names = {"method", *self._parts}
+        found = parts_of(self._field, texts.arena, begins, ends, count, names)
+        spans = {"method": (begins, ends)} if self.tells_methods else {name: (at, end) for name, at, end in found}
         starts, ends = spans["method"]
         codes = [(ends > starts).tolist() if self._is_line else [True] * count]
         codes += [self._codes(name, texts.arena, *spans[name], int(limits[-1] - limits[0])) for name in self._parts]
