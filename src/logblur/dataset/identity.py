@@ -94,10 +94,11 @@ class FileStat:
 class Identity:
     """Digests under the state's key, one purpose each."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_key", "_marking")
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._marking = hashlib.blake2b(digest_size=1, key=key, person=b"mark")
 
     def heads(self, head: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
         """Yield the digest of each prefix of ``head`` whose size is in ``sizes`` (ascending), in one pass."""
@@ -127,7 +128,9 @@ class Identity:
 
     def mark(self, window: bytes) -> int:
         """Return the mark behind these `WINDOW` bytes, one byte that is not `UNKNOWN`; as private as those of lines."""
-        return hashlib.blake2b(window, digest_size=1, key=self._key, person=b"mark").digest()[0] or 1
+        running = self._marking.copy()  # the key is hashed once
+        running.update(window)
+        return running.digest()[0] or 1
 
     def tail(self, tail: bytes) -> bytes:
         """Return the digest of the bytes before a point."""
@@ -169,7 +172,7 @@ class Marks:
             self._before = b""
         while self._next <= offset + len(lines):
             at = self._next - offset
-            window = (self._before + bytes(lines[max(at - WINDOW, 0) : at]))[-WINDOW:]
+            window = bytes(lines[at - WINDOW : at]) if at >= WINDOW else (self._before + bytes(lines[:at]))[-WINDOW:]
             self._marks.append(self._identity.mark(window) if len(window) == WINDOW else UNKNOWN)
             self._next += MARK_EVERY
         self._before = (self._before + bytes(lines[-WINDOW:]))[-WINDOW:]
