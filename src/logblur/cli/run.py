@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +15,9 @@ from logblur.cli.words import nulled_lines, say
 
 if TYPE_CHECKING:
     from logblur.summary import Progress, Summary
+
+_MMAP_THRESHOLD: Final = -3  # of malloc.h
+"""The option of mallopt(3); set once, the library no longer raises it by itself."""
 
 
 @click.command(epilog="Example: logblur run sample_logs -o out")
@@ -54,6 +58,7 @@ def run(
     from logblur.policy import load_policy
     from logblur.policy.gaps import gaps
 
+    _give_memory_back()
     loaded = load_policy(policy)
     with _bar(shown=sys.stderr.isatty() and not quiet) as on_progress:
         summary = counted(
@@ -75,6 +80,15 @@ def run(
         say(str(error))
     if summary.errors:
         context.exit(summary.errors[0].exit_code)
+
+
+def _give_memory_back() -> None:
+    """Let arrays of megabytes go back to the system when they are freed, where the C library is GNU's.
+
+    Otherwise it keeps, for each thread, the most that a batch ever needed, in pieces: a fifth more on ten million lines.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 4 << 20)
 
 
 @contextmanager

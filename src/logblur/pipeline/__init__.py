@@ -100,7 +100,7 @@ def run(
     workers = workers or _processors()
     with (
         open_state(Path(out), None if state is None else Path(state), clock=clock, keys=keys) as opened,
-        ThreadPoolExecutor(workers + 1) as pool,
+        ThreadPoolExecutor(workers) as pool,
     ):
         opened.ledger.pin_timezone(plan.zone)
         opened.ledger.pin_period(plan.period)

@@ -109,7 +109,7 @@ class Workers:
     Args:
         state: Where partials go.
         days: By which Plan and key each day's lines are counted.
-        pool: Has a thread more than there are workers.
+        pool: Has as many threads as there are workers: each keeps the memory that it once needed.
         count: How many workers.
         started: When the run began.
         room: Bytes that partials may still take on disk; None for any number.
@@ -130,12 +130,14 @@ class Workers:
         self._latest_us = int((started + _FUTURE).timestamp()) * 1_000_000
         self._learnt: Future[tuple[Memory, Templates]] = Future()
         self._apart = Apart() if count > 1 else None  # first of all: it gets ready while this process does
+        self._learner = ThreadPoolExecutor(1)
         self._idle: list[Worker] = []
         self._room = room
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """End what was started for the workers."""
+        self._learner.shutdown()
         if self._apart is not None:
             self._apart.close()
 
@@ -161,7 +163,7 @@ class Workers:
         try:
             count = 1 if reader.at_end else self._count
             jobs = [self._pool.submit(self._work, pull, form, texts) for _ in range(count)]
-            self._pool.submit(self._learn, texts)
+            learning = self._learner.submit(self._learn, texts)
             self._get_ready(form, first)
             while wait(jobs, _PATIENCE).not_done:
                 stopping.check()
@@ -174,6 +176,7 @@ class Workers:
             raise
         finally:
             texts.put(None)
+        learning.result()
         return segment
 
     def _learn(self, texts: _Texts) -> None:
