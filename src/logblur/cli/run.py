@@ -85,7 +85,7 @@ def run(
 def _give_memory_back() -> None:
     """Let arrays of megabytes go back to the system when they are freed, where the C library is GNU's.
 
-    Otherwise it keeps, for each thread, the most that a batch ever needed, in pieces: a fifth more on ten million lines.
+    Otherwise it keeps for each thread the most that a batch ever needed, in pieces: a fifth more on ten million lines.
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 4 << 20)
