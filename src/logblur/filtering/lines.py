@@ -45,7 +45,10 @@ _ANOTHER: Final = 0.5
 
 
 class Tally:
-    """How many lines came, what became of them, and in how many of them nothing could be said of a field."""
+    """How many lines came, what became of them, and in how many of them nothing could be said of a field.
+
+    Several threads may add to it.
+    """
 
     __slots__ = ("_lock", "dropped", "lines", "nulled", "swept")
 
@@ -54,8 +57,15 @@ class Tally:
         self.nulled: Counter[str] = Counter()
         self._lock = threading.Lock()
 
+    def add(self, *, lines: int = 0, dropped: int = 0, swept: int = 0) -> None:
+        """Count so many lines, and what became of some."""
+        with self._lock:
+            self.lines += lines
+            self.dropped += dropped
+            self.swept += swept
+
     def null(self, fields: Iterable[str] | Mapping[str, int]) -> None:
-        """Count a line for each of these fields, or as many as is said; several threads may."""
+        """Count a line for each of these fields, or as many as is said."""
         with self._lock:
             self.nulled.update(fields)
 
@@ -150,7 +160,7 @@ class Filter:
 
     def _instead(self, refused: Sequence[bytes], form: Format, lines: int) -> list[bytes | None]:
         """Return what lines become that do not fit their format, of so many lines."""
-        self.tally.lines += lines
+        self.tally.add(lines=lines)
         others = [self._slow(other) for other in form.alternatives]
         if self.form.guessed and len(refused) > _ANOTHER * lines and (told := guess(refused[:_TRIED])):
             others.append(self._slow(told))
@@ -165,9 +175,9 @@ class Filter:
             if (made := slow.line(line)) is not None:
                 return made
         if self._rejects == "drop" or len(line) > self._plan.max_line_bytes:
-            self.tally.dropped += 1
+            self.tally.add(dropped=1)
             return None
-        self.tally.swept += 1
+        self.tally.add(swept=1)
         return sweep([line], self._plan.identifiers)[0]
 
     def _slow(self, form: Format) -> Slow:
@@ -204,9 +214,7 @@ class TextFilter:
         """Return whole lines, swept; one that is too long is dropped."""
         lines = data.split(b"\n")[:-1]
         kept = [line for line in lines if len(line) <= self._plan.max_line_bytes]
-        self.tally.lines += len(lines)
-        self.tally.dropped += len(lines) - len(kept)
-        self.tally.swept += len(kept)
+        self.tally.add(lines=len(lines), dropped=len(lines) - len(kept), swept=len(kept))
         return [b"".join(line + b"\n" for line in sweep(kept, self._plan.identifiers))]
 
 
