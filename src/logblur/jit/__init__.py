@@ -13,12 +13,14 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numba
 import numpy as np
 import numpy.typing as npt
+from llvmlite.binding import ffi
 from numba.core.caching import FunctionCache
 from numba.core.runtime import rtsys
 
@@ -58,6 +60,14 @@ def _choose_cache_folder() -> Path | None:
     folder = root / f"kernels-{_sources_digest()}"
     return folder if _private(folder) else None
 
+
+def _let_llvm_be_untimed() -> None:
+    """Let Numba not note each call of LLVM: it makes a hundred and more to load a kernel, and noting takes as long."""
+    with suppress(AttributeError):
+        ffi.lib._lock._cblist.clear()
+
+
+_let_llvm_be_untimed()
 
 cache_folder: Final[Path | None] = _choose_cache_folder()
 """Where compiled kernels are kept, or None where no folder is the user's alone and writable."""

@@ -35,7 +35,7 @@ of a real log have some ten thousand.
 """
 
 KEPT_TEXT_BYTES: Final = 32 << 20
-KEPT_DISTINCT: Final = 1 << 18
+KEPT_DISTINCT: Final = 1 << 17
 """Lasting dictionaries that at a take are beyond one of them begin anew."""
 
 _ANOTHER: Final = 0.1
