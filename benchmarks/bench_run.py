@@ -69,11 +69,7 @@ def against_itself(scale: Scale) -> list[Figure]:
     for _ in range(rounds):
         a, b, c = _job(scale, packed), _job(scale, plain), _command(scale, bare)
         extra.append((a.seconds - b.seconds) / c.seconds)
-    few = _job(scale, scale.log(lines=1000))  # start-up
-    workers = []
-    for _ in range(rounds):
-        one = _job(scale, plain, "--workers", "1", prefix=_pinned()).seconds - few.seconds
-        workers.append(one / (_job(scale, plain, "--workers", "2").seconds - few.seconds))
+    workers = [_of_one(scale) / _of_two(scale) for _ in range(rounds)]
     runs = [_job(scale, plain) for _ in range(rounds)]
     once, ten = max(r.peak_mb for r in runs), _job(scale, scale.log(lines=10 * size)).peak_mb
     seconds = statistics.median(r.seconds for r in runs)
@@ -86,6 +82,20 @@ def against_itself(scale: Scale) -> list[Figure]:
         ),
         Figure("peak memory of run, ten times the lines", round(ten / once, 2), "x", 1.2, "less", f"{ten:.0f} MB"),
     ]  # fmt: skip
+
+
+def _of_one(scale: Scale) -> float:
+    """Return the seconds that one worker on one processor takes beyond its start-up."""
+    many, few = (
+        _job(scale, scale.log(lines=lines), "--workers", "1", prefix=_pinned()) for lines in (10 * scale.lines, 1000)
+    )
+    return many.seconds - few.seconds
+
+
+def _of_two(scale: Scale) -> float:
+    """Return the seconds that two workers on all processors take beyond their start-up."""
+    many, few = (_job(scale, scale.log(lines=lines), "--workers", "2") for lines in (10 * scale.lines, 1000))
+    return many.seconds - few.seconds
 
 
 def version(scale: Scale) -> Figure:
