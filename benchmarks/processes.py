@@ -54,7 +54,10 @@ _AS_INSTALLED = {name: value for name, value in os.environ.items() if name != "P
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a process took: wall seconds, and the sum of the most megabytes that it and each of its own held."""
+    """What a process took: wall seconds, and the sum of the most megabytes that it and each of its own held.
+
+    No less than what all held at once, but more where its processes came one after another.
+    """
 
     seconds: float
     peak_mb: float

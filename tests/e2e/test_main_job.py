@@ -104,6 +104,33 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
+@pytest.mark.parametrize("executable", [sys.executable, "/nonexistent/python"])
+def test_who_describes_agents_changes_nothing(
+    executable: str, place: Place, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process of its own, or this one, because none can be started or there is one worker: OUT is the same."""
+    assert place.run(project / "sample_logs", "--workers", "1").returncode == 0
+    (tmp_path / "other").mkdir()
+    other = Place(tmp_path / "other")
+    monkeypatch.setattr(sys, "executable", executable)
+    assert other.run(project / "sample_logs", "--workers", "2").returncode == 0
+    assert other.tables() == place.tables()
+
+
+def test_what_fails_before_workers_can_settle_ends_the_run(place: Place) -> None:
+    """Workers that wait for what never comes do not keep a run from ending."""
+    code = (
+        "import sys\nfrom logblur.pipeline.workers import Workers\n"
+        "def fails(*_): raise MemoryError\n"
+        "Workers._get_ready = fails\n"
+        "from logblur.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    words = place.words(place.log("log", GOOD), "--workers", "2")[3:]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert not list(place.out.rglob("*.parquet"))
+
+
 def test_default_policy_publishes_every_table(place: Place, project: Path) -> None:
     """Over the sample logs the default policy publishes rows in each table; a second run counts nothing."""
     done = place.start(project / "sample_logs")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logblur.formats import resolve_format
 from logblur.formats.json import NAMED, compile_mapping, named
 from logblur.parse import parse, reference
 from logblur.parse.json_reference import read_object
@@ -96,6 +99,21 @@ def test_kernel_and_reference_agree(marker, logs, limit):
     fast = parse([block], form, form.columns, **limits)
     slow = reference.parse([block], form, fast.batch.schema.names, **limits)
     assert (*as_rows(fast), fast.directives) == (slow.rows, slow.rejects, slow.directives)
+
+
+@given(logs=st.lists(lines() | NOISE, max_size=8), marker=st.sampled_from(["", "request", "status"]))
+def test_objects_among_other_lines_are_told_as_the_reference_tells_them(logs, marker):
+    """Of lines that another format refused each is a row, a reject or a directive: none is lost."""
+    form = replace(resolve_format("combined"), alternatives=(compile_mapping(MAPPING, marker=marker),))
+    other = b'192.0.2.7 - - [17/May/2026:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "-"'
+    logs = [x.replace(b"\n", b"?") for x in [*logs, b'{"level":"error","msg":"x"}']] + [other] * 30
+    limits = {"latest_us": LATEST, "max_line_bytes": 65536}
+    fast = parse([Block.of(b"\n".join(logs))], form, form.columns, **limits)
+    slow = reference.parse([Block.of(b"\n".join(logs))], form, fast.batch.schema.names, **limits)
+    rows, rejects = as_rows(fast)
+    assert Counter(tuple(row.items()) for row in rows) == Counter(tuple(row.items()) for row in slow.rows)
+    assert (rejects, fast.directives) == (slow.rejects, slow.directives)
+    assert fast.rows + len(rejects) + fast.directives == len(logs)
 
 
 def _read(value):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -58,10 +59,21 @@ def test_where_the_other_process_dies_this_one_describes(apart: Apart) -> None:
     assert apart.describe("hosts", ["www.example.org"]) == [hosts.describe("www.example.org")]
 
 
-def test_where_none_can_be_started_this_one_describes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("executable", ["/nonexistent/python", None, ""])
+def test_where_none_can_be_started_this_one_describes(executable: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """An interpreter that nobody can start again is no reason to fail."""
-    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    monkeypatch.setattr(sys, "executable", executable)
     assert Apart().describe("agents", SAID) == in_this_process("agents", SAID)
+
+
+@pytest.mark.parametrize("said", ["Initialising plugins", "could not load\nplugin x", "x" * 70_000])
+def test_what_else_is_printed_there_means_nothing(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module of the site that prints as every interpreter starts costs time and no row."""
+    (tmp_path / "sitecustomize.py").write_text(f"print({said!r}, flush=True)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    apart = Apart()
+    assert apart.describe("agents", SAID) == in_this_process("agents", SAID)
+    apart.close()
 
 
 def test_it_ends_with_the_process_that_started_it() -> None:

@@ -36,9 +36,9 @@ class Apart:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        with suppress(OSError):
+        with suppress(OSError, TypeError):  # an interpreter within another program may not know itself
             self._process = subprocess.Popen(  # noqa: S603 - this module
-                [sys.executable, "-P", "-m", __name__],
+                [sys.executable, "-I" if sys.flags.isolated else "-P", "-m", __name__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -55,7 +55,7 @@ class Apart:
                     pickle.dump((what, texts), self._process.stdin)
                     self._process.stdin.flush()
                     said: list[tuple[str, ...]] = pickle.load(self._process.stdout)  # noqa: S301 - our own process
-                except (OSError, EOFError, pickle.UnpicklingError):
+                except Exception:  # it ended, or something in it printed at its start: what it says means nothing
                     self._end()
                 else:
                     return said
@@ -92,6 +92,7 @@ def answer() -> None:
             return
         pickle.dump(in_this_process(what, texts), sys.stdout.buffer)
         sys.stdout.buffer.flush()
+        del what, texts  # else they would be held until the next question
 
 
 if __name__ == "__main__":

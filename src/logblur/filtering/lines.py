@@ -6,6 +6,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -161,7 +162,7 @@ class Filter:
     def _instead(self, refused: Sequence[bytes], form: Format, lines: int) -> list[bytes | None]:
         """Return what lines become that do not fit their format, of so many lines."""
         self.tally.add(lines=lines)
-        others = [self._slow(other) for other in form.alternatives]
+        others = [self._slow(replace(other, alternatives=())) for other in form.alternatives]
         if self.form.guessed and len(refused) > _ANOTHER * lines and (told := guess(refused[:_TRIED])):
             others.append(self._slow(told))
         return [self._otherwise(line, form, others) for line in refused]

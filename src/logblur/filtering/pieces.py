@@ -487,9 +487,11 @@ class _Request:
         """Return the number of what is printed of each text from a first code on."""
         limits, count = texts.limits[first : texts.count + 1].astype(np.uint32), texts.count - first
         begins, ends = limits[:-1], limits[1:]
-        names = {"method", *self._parts}
-        found = parts_of(self._field, texts.arena, begins, ends, count, names)
-        spans = {"method": (begins, ends)} if self.tells_methods else {name: (at, end) for name, at, end in found}
+        if self.tells_methods:
+            spans = {"method": (begins, ends)}
+        else:
+            found = parts_of(self._field, texts.arena, begins, ends, count, {"method", *self._parts})
+            spans = {name: (at, end) for name, at, end in found}
         starts, ends = spans["method"]
         codes = [(ends > starts).tolist() if self._is_line else [True] * count]
         codes += [self._codes(name, texts.arena, *spans[name], int(limits[-1] - limits[0])) for name in self._parts]

@@ -204,7 +204,7 @@ class Parser:
         if self.format.guessed:
             form = self._retold(block, form)
         lines = -self.rows - self.directives
-        refused, why = self._read(form, block.data, block.size, count_directives=True)
+        refused, why = self._read(form, block.data, block.size)
         lines += self.rows + self.directives + len(refused)
         if form.header and len(refused):
             named = np.array([self._begins(block, at, form.header) for at in refused.tolist()])
@@ -244,7 +244,7 @@ class Parser:
             if not len(again):
                 break
             lines, begins = gathered(block, refused[again])
-            at, _ = self._read(form, Block.of(lines).data, len(lines), count_directives=False)
+            at, _ = self._read(form, Block.of(lines).data, len(lines))
             left = np.sort(np.concatenate([again[np.searchsorted(begins, at)], np.flatnonzero(final)]))
             refused, why = refused[left], why[left]
         return refused, why
@@ -277,14 +277,13 @@ class Parser:
     def _begins(block: Block, at: int, header: bytes) -> bool:
         return block.data[at : at + len(header)].tobytes() == header
 
-    def _read(self, form: Format, data: Bytes, size: int, *, count_directives: bool) -> tuple[Ints, Bytes]:
+    def _read(self, form: Format, data: Bytes, size: int) -> tuple[Ints, Bytes]:
         """Add the lines that fit one format; return where the others start and why they do not fit, in order."""
         begin, refused, why = 0, [np.empty(0, np.int64)], [np.empty(0, np.uint8)]
         while begin < size:
             lines = data[begin:]
             found = self.find(form, lines, size - begin, most=_MOST_LINES)
-            if count_directives:
-                self.directives += found.directives
+            self.directives += found.directives
             self._append(form, lines, found.size, found.rows, found.scalars)
             refused.append(found.refused + begin)
             why.append(found.why)

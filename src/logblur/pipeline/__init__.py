@@ -82,7 +82,7 @@ def run(
 
     Cost:
         Memory does not grow with the logs: a few blocks and at most `parser.MAX_ROWS` rows for each worker. What is
-        merged at once is at most `publishing.AT_ONCE` of a day (`aggregate.shares` says what is beside it). The state
+        merged at once is at most `publishing.AT_ONCE` of days (`aggregate.shares` says what is beside it). The state
         grows with the distinct (group, person) pairs of open days.
     """
     began = time.perf_counter()

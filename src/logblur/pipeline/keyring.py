@@ -175,7 +175,7 @@ def destroy_key(
 
 
 def _choice(said: Policy | None, opened: State) -> str:
-    """Return names and ids of the keys that can be destroyed, the newest days alone where there are many.
+    """Return names and ids of the keys that there are, of open days the newest alone where they are many.
 
     What was asked for is not repeated: where a key has an id, its bytes may have been pasted.
     """

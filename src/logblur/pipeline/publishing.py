@@ -16,8 +16,9 @@ from logblur.pipeline.days import plan_of
 from logblur.summary import TableSummary
 
 if TYPE_CHECKING:
-    from logblur.aggregate import Partial, Released
+    from logblur.aggregate import Released
     from logblur.policy.plan import Plan
+    from logblur.schema import Partial
 
 
 AT_ONCE: Final = 64 << 20
@@ -61,8 +62,12 @@ class Publishing:
                 self._publish(days[0], self._released(days[0]), final=False)
                 continue
             merged = [pool.submit(_release, self._state.read_partials(day.day), plan_of(day)) for day in days]
-            for record, released in zip(days, merged, strict=True):
-                self._publish(record, released.result(), final=False)
+            try:
+                for record, released in zip(days, merged, strict=True):
+                    self._publish(record, released.result(), final=False)
+            finally:  # a signal, a full disk: nobody waits for the rest
+                for job in merged:
+                    job.cancel()
 
     def _together(self, records: Sequence[DayRecord]) -> Iterator[list[DayRecord]]:
         """Yield the days, in their order, as many at once as may be merged at once; a larger one alone."""

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -171,10 +172,15 @@ class Workers:
             segment = Segment()
             for job in jobs:
                 segment.add(job.result())
-        except BaseException:  # a signal too: workers would read on to the end of the segment
+        except BaseException as error:  # a signal too: workers would read on to the end of the segment
             reader.stop()
+            if not self._learnt.done():  # nobody waits for ever
+                self._learnt.set_exception(error)
             raise
         finally:
+            with suppress(queue.Empty):  # what was not described by now was, or need not be
+                while True:
+                    texts.get_nowait()
             texts.put(None)
         learning.result()
         return segment
@@ -288,14 +294,10 @@ class Workers:
         worker = self._new_worker(form)
         worker.parser.feed(Block.of(first.data[: min(first.size, _FEW_BYTES)].tobytes()))
         parsed = worker.parser.take()
-        try:
-            from logblur.classify import Memory
-            from logblur.protect import Templates
+        from logblur.classify import Memory
+        from logblur.protect import Templates
 
-            self._learnt.set_result((Memory(self._apart), Templates()))
-        except BaseException as error:
-            self._learnt.set_exception(error)  # nobody waits for ever
-            raise
+        self._learnt.set_result((Memory(self._apart), Templates()))
         from logblur.aggregate import aggregate, merge, release
         from logblur.dataset import publish  # noqa: F401 - loaded here, needed at the end
 

@@ -7,7 +7,6 @@ cut at the end of a segment, so that no half of a secret stays.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
 from typing import Final
 
 import numpy as np
@@ -28,31 +27,24 @@ _LONG: Final = "{long}"
 class Templates:
     """Templates that were made before, so that each distinct path is treated once, whichever worker meets it.
 
-    Bounded: past `_REMEMBERED` paths it begins anew. Threads may share it: each makes those that nobody has begun, and
-    then waits for what others make.
+    Bounded: past `_REMEMBERED` paths it begins anew. Threads may share it; they wait for one another.
     """
 
     def __init__(self) -> None:
-        self._known: dict[Rules, dict[str | None, Future[dict[str | None, str]]]] = {}
+        self._known: dict[Rules, dict[str | None, str]] = {}
         self._lock = threading.Lock()
 
     def of(self, paths: pa.Array, own: Rules = ()) -> pa.Array:
         """Return `template` of these paths (large_string)."""
-        texts, made = paths.to_pylist(), Future[dict[str | None, str]]()
+        texts = paths.to_pylist()
         with self._lock:
             known = self._known.setdefault(own, {})
             if len(known) > _REMEMBERED:
                 known.clear()
-            new = [path for path in dict.fromkeys(texts) if path not in known]
-            known.update(dict.fromkeys(new, made))
-            makers = [known[text] for text in texts]
-        try:
-            made.set_result(dict(zip(new, template(pa.array(new, pa.large_string()), own).to_pylist(), strict=True)))
-        except BaseException as error:
-            made.set_exception(error)
-            raise
-        templates = {maker: maker.result() for maker in set(makers)}
-        return pa.array([templates[maker][text] for maker, text in zip(makers, texts, strict=True)], pa.string())
+            if new := [path for path in dict.fromkeys(texts) if path not in known]:
+                made = template(pa.array(new, pa.large_string()), own).to_pylist()
+                known.update(zip(new, made, strict=True))
+            return pa.array([known[text] for text in texts], pa.string())
 
 
 def template(paths: pa.Array, own: Rules = ()) -> pa.Array:
