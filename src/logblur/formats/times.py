@@ -38,11 +38,16 @@ _WIDTHS: Final = dict.fromkeys("ymdHMS", 2) | {"Y": 4, "b": 3, "a": 3, "f": 0, "
 _PARTS: Final[Mapping[str, str]] = dict.fromkeys("Yymdb", "date") | dict.fromkeys("HMS", "clock") | {"z": "zone"}
 
 
+_SAME: Final[Mapping[str, str]] = {"y": "Y", "b": "m"}
+"""Letters that tell the same part of a time as another."""
+
+
 def expand(text: str, *, position: int | None = None) -> str:
     """Return the layout of a strftime format.
 
     Raises:
-        FormatError: A letter that this program does not read; carries the position.
+        FormatError: A letter that this program does not read, or a part of a time that stands twice; carries the
+            position.
     """
 
     def one(found: re.Match[str]) -> str:
@@ -53,7 +58,13 @@ def expand(text: str, *, position: int | None = None) -> str:
             raise FormatError(f"%{letter} is no part of a time that can be read here", position=position)
         return _LONG[letter]
 
-    return re.sub(r"%[-_0^#EO]?(.)", one, text, flags=re.DOTALL)
+    layout = re.sub(r"%[-_0^#EO]?(.)", one, text, flags=re.DOTALL)
+    told = [_SAME.get(letter, letter) for letter in re.findall("%(.)", layout, re.DOTALL) if letter not in "a%"]
+    if twice := [letter for letter in told if told.count(letter) > 1]:
+        raise FormatError(
+            f"%{twice[0]} stands twice in a time: nothing tells which of the two counts", position=position
+        )
+    return layout
 
 
 def parts(layout: str) -> frozenset[str]:
