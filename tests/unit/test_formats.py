@@ -38,7 +38,8 @@ def test_what_is_logged_twice_is_read_once() -> None:
     ("text", "position"),
     [
         ("%h%u %t", 2), ("%h %Y %t", 3), ("%h %{x} %t", 3), ("%h %l %u", None), ("nonsense", None), ("%h %t %", 6),
-        ("%h %{%Q}t", 3), ("%h %{%Y-%M-%dT%H:%M}t", 3), ("%h %{%D %Y}t", 3), ("%h %{x}t", 3), ("%h\n%t", None), ("$remote_addr$host $time_local", 12), ("$host", None),
+        ("%h %{%Y-%M-%dT%H:%M}t", 3), ("%h %{%D %Y}t", 3),
+        ("%h %{%Q}t", 3), ("%h %{x}t", 3), ("%h\n%t", None), ("$remote_addr$host $time_local", 12), ("$host", None),
         ("log_format x '$time_local", 25), ("log_format x '$time_local'", 26), ("#Fields: c-ip", None),
         ("#Fields: time c-ip", None),
     ],
