@@ -63,11 +63,12 @@ def against_rivals(scale: Scale) -> list[Figure]:
 def against_itself(scale: Scale) -> list[Figure]:
     """Return what an archive, a second worker and ten times the lines make of a run."""
     size, rounds = scale.lines, scale.rounds
-    plain, packed = scale.log(lines=size), scale.log(lines=size, suffix=".log.gz")
+    plain = scale.log(lines=size)
+    longer, packed = scale.log(lines=4 * size), scale.log(lines=4 * size, suffix=".log.gz")
     bare = [sys.executable, "-c", _GUNZIP, str(packed)]
     extra = []
     for _ in range(rounds):
-        a, b, c = _job(scale, packed), _job(scale, plain), _command(scale, bare)
+        a, b, c = _job(scale, packed), _job(scale, longer), _command(scale, bare)
         extra.append((a.seconds - b.seconds) / c.seconds)
     workers = [_of_one(scale) / _of_two(scale) for _ in range(rounds)]
     runs = [_job(scale, plain) for _ in range(rounds)]
