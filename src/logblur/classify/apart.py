@@ -30,7 +30,7 @@ class Apart:
         process has no log, no state and nothing to write to; its errors go nowhere.
 
     Cost:
-        A tenth of a second, and 50 MB, beside the rules themselves. It ends when this process does, however that ends.
+        0.4 s of another processor until it is ready, and 54 MB. It ends when this process does, however that ends.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Apart:
             )
 
     def describe(self, what: What, texts: list[str]) -> list[tuple[str, ...]]:
-        """Return what `agents.describe` or `hosts.describe` returns of each text."""
+        """Return what `agents.describe` or `hosts.describe` returns of each text, whatever happens to the process."""
         with self._lock:
             if self._process is not None:
                 assert self._process.stdin is not None

@@ -18,7 +18,7 @@ LIMIT: Final = 1 << 17
 """Texts that are remembered; each is at most 512 characters, so that a flood of made-up ones costs less than 100 MB."""
 
 _AT_ONCE: Final = 256
-"""Texts that are described before others may ask."""
+"""Texts that are described at once."""
 
 
 class Known:
@@ -59,8 +59,9 @@ class Known:
     def _add(self, texts: Sequence[str | None]) -> None:
         known, longest = self._codes, self._longest
         new = list(dict.fromkeys(cut for t in texts if t is not None and (cut := t[:longest]) not in known))
-        if new:
-            for text, row in zip(new, self._describe(new), strict=True):
+        for first in range(0, len(new), _AT_ONCE):  # another process need not hold a flood of them
+            some = new[first : first + _AT_ONCE]
+            for text, row in zip(some, self._describe(some), strict=True):
                 known[text] = self._rows.setdefault(row, len(self._rows))
 
 
