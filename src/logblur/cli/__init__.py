@@ -49,6 +49,8 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (those of the process by default) and return the exit code."""
     # Arrow's own allocator keeps what it was given back; the system's returns it
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # Nothing here multiplies matrices: threads for that would only be started
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Other packages' plugins would see each policy; to look for them among all that is installed takes 15 ms
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     return ended(logblur, args)

@@ -126,7 +126,7 @@ class Identity:
             digests += running.copy().digest()
         return bytes(digests)
 
-    def mark(self, window: bytes) -> int:
+    def mark(self, window: bytes | memoryview) -> int:
         """Return the mark behind these `WINDOW` bytes, one byte that is not `UNKNOWN`; as private as those of lines."""
         running = self._marking.copy()  # the key is hashed once
         running.update(window)
@@ -172,7 +172,7 @@ class Marks:
             self._before = b""
         while self._next <= offset + len(lines):
             at = self._next - offset
-            window = bytes(lines[at - WINDOW : at]) if at >= WINDOW else (self._before + bytes(lines[:at]))[-WINDOW:]
+            window = lines[at - WINDOW : at] if at >= WINDOW else (self._before + bytes(lines[:at]))[-WINDOW:]
             self._marks.append(self._identity.mark(window) if len(window) == WINDOW else UNKNOWN)
             self._next += MARK_EVERY
         self._before = (self._before + bytes(lines[-WINDOW:]))[-WINDOW:]

@@ -36,7 +36,7 @@ of a real log have some ten thousand.
 
 KEPT_TEXT_BYTES: Final = 32 << 20
 KEPT_DISTINCT: Final = 1 << 17
-"""Lasting dictionaries that at a take are beyond one of them begin anew."""
+"""Lasting dictionaries that at a take are together beyond one of them: the largest begin anew, the others go on."""
 
 _ANOTHER: Final = 0.1
 """A guessed format is guessed again for a block in which more than this share of the lines is refused."""
@@ -126,9 +126,10 @@ class Parser:
 
     def _restart(self) -> None:
         self.rows = self.directives = 0
-        size, self._known = self._of_texts()
-        if not self._lasting or size > KEPT_TEXT_BYTES or self._known > KEPT_DISTINCT:
-            self.texts, self._foreign, self._known = {}, {}, 0
+        kept = _small([*self.texts.values(), *self._foreign.values()]) if self._lasting else ()
+        self.texts = {name: texts for name, texts in self.texts.items() if texts in kept}
+        self._foreign = {key: texts for key, texts in self._foreign.items() if texts in kept}
+        _, self._known = self._of_texts()
         self._elsewhere: list[tuple[str, int, int, Texts]] = []
         self._values: dict[str, npt.NDArray[Any]] = {}
         self._rejects: list[tuple[Ints, Bytes]] = []
@@ -480,6 +481,18 @@ def parts_of(
         hosts = np.empty((2, rows), np.uint32)
         url_kernels.referrer_hosts(data, starts, ends, rows, hosts)
         yield "referer_host", hosts[0], hosts[1]
+
+
+def _small(dictionaries: Sequence[Texts]) -> set[Texts]:
+    """Return those that are small enough to go on: as many as may, the smallest first."""
+    kept: set[Texts] = set()
+    size = count = 0
+    for texts in sorted(dictionaries, key=lambda texts: texts.count / KEPT_DISTINCT + texts.size / KEPT_TEXT_BYTES):
+        size, count = size + texts.size, count + texts.count
+        if size > KEPT_TEXT_BYTES or count > KEPT_DISTINCT:
+            break
+        kept.add(texts)
+    return kept
 
 
 def _picked(values: npt.NDArray[Any], rows: Ints) -> npt.NDArray[Any]:

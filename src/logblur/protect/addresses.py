@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logblur.errors import KeyMaterialError, UsageError
+from logblur.jit.codes import SEEDS, intern
 from logblur.placeholders import NONE
 from logblur.policy.plan import Method
 from logblur.protect import address_kernels
@@ -139,20 +140,16 @@ def networks(found: Addresses, *, ipv4_prefix: int, ipv6_prefix: int) -> pa.Arra
     Cost:
         Vectorised truncation, then one text for each distinct network.
     """
-    from logblur.protect import prefix_kernels
-
-    high, low = found.high.copy(), found.low.copy()
-    prefix_kernels.truncate(high, low, ipv4_prefix, ipv6_prefix)
-    out = np.zeros(len(found.family), np.int64)
+    kept = truncated(found, ipv4_prefix=ipv4_prefix, ipv6_prefix=ipv6_prefix)
+    known = kept.family != 0  # of IPv6 none is in ::ffff:0:0/96, where those of IPv4 are
+    codes, high, low = intern(kept.high[known], kept.low[known], SEEDS)
+    out = np.zeros(len(known), np.int32)
+    out[known] = codes + 1
     texts = [NONE]
-    v4 = np.flatnonzero(found.family == 4)
-    kept, codes = np.unique(low[v4], return_inverse=True)
-    out[v4] = codes + len(texts)
-    texts += [f"{ipaddress.IPv4Address(value & 0xFFFFFFFF)}/{ipv4_prefix}" for value in kept.tolist()]
-    v6 = np.flatnonzero(found.family == 6)
-    pairs, codes = np.unique(np.stack([high[v6], low[v6]], axis=1), axis=0, return_inverse=True)
-    out[v6] = codes + len(texts)
-    texts += [f"{ipaddress.IPv6Address(h << 64 | x)}/{ipv6_prefix}" for h, x in pairs.tolist()]
+    for h, x in zip(high.tolist(), low.tolist(), strict=True):
+        is_v4 = h == 0 and x >> 32 == 0xFFFF
+        address = ipaddress.IPv4Address(x & 0xFFFFFFFF) if is_v4 else ipaddress.IPv6Address(h << 64 | x)
+        texts.append(f"{address}/{ipv4_prefix if is_v4 else ipv6_prefix}")
     return pa.array(texts, pa.string()).take(pa.array(out))
 
 

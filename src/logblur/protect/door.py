@@ -69,10 +69,11 @@ def record_columns(plan: Plan) -> tuple[str, ...]:
     return (*time, *(name for name in said if "pseudonym" in rules_of(name)), *numbers)
 
 
-_STATUS: Final[Mapping[str, Callable[[int], str]]] = {
-    "status": lambda status: str(status) if status else NONE,
-    "status_class": lambda status: f"{status // 100}xx" if status else NONE,
-    "complete": lambda status: {200: "yes", 206: "part"}.get(status, NONE),
+_STATUSES: Final = range(1000)
+_STATUS: Final[Mapping[str, pa.Array]] = {
+    "status": pa.array([str(status) if status else NONE for status in _STATUSES]),
+    "status_class": pa.array([f"{status // 100}xx" if status else NONE for status in _STATUSES]),
+    "complete": pa.array([{200: "yes", 206: "part"}.get(status, NONE) for status in _STATUSES]),
 }
 _SOURCES: Final[Mapping[str, Universe]] = {
     "search_engine": Universe.PAGE_SEARCH,
@@ -275,9 +276,9 @@ def _tokens(rows: _Rows) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]
         texts = rows.coded["remote_addr"]
         address, family = texts.codes, rows.addresses.family
         # what is no address is told apart by a digest of its bytes, which only ever stands under the day's key
-        none = family == 0
-        high = np.where(none, _digests(texts.values, 1), rows.addresses.high)
-        low = np.where(none, _digests(texts.values, 2), rows.addresses.low)
+        none, high, low = family == 0, rows.addresses.high.copy(), rows.addresses.low.copy()
+        strange = texts.values.filter(pa.array(none))
+        high[none], low[none] = _digests(strange, 1), _digests(strange, 2)
     if "user_agent" in rows.coded and "user_agent" in plan.visitor_from:
         agent, agents = rows.coded["user_agent"].codes, _digests(rows.coded["user_agent"].values, 3)
     else:
@@ -417,7 +418,7 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
     if name not in plan.columns:
         return _constant(NONE, rows)
     if name in _STATUS and rows.has("status"):
-        return _Coded(_status(rows), pa.array([_STATUS[name](s) for s in range(1000)], pa.string()))
+        return _Coded(_status(rows), _STATUS[name])
     if name == "network" and rows.addresses is not None:
         found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
         return _Coded(coded["remote_addr"].codes, found)
