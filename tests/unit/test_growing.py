@@ -116,6 +116,19 @@ def test_codes_last_while_dictionaries_are_small(monkeypatch: pytest.MonkeyPatch
     assert lasting.distinct("path") == 0
 
 
+def test_a_dictionary_that_grows_with_the_log_ends_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit the largest begins anew; what is left has room beside it, so that memory stays bounded."""
+    monkeypatch.setattr(parser, "KEPT_DISTINCT", 60)
+    reading = reader(lasting=True)
+    reading.feed(Block.of(lines(range(90))))
+    before = {name: reading.distinct(name) for name in reading.texts}
+    assert before["remote_addr"] > 60 > before["path"] > 0
+    reading.take()
+    after = {name: reading.distinct(name) for name in before}
+    assert after == before | {"remote_addr": 0}
+    assert sum(after.values()) <= 60
+
+
 def test_a_lasting_parser_is_full_by_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts of earlier takes fill no parser, or it would settle after every block."""
     monkeypatch.setattr(parser, "MAX_DISTINCT", 30)

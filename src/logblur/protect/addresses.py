@@ -141,16 +141,15 @@ def networks(found: Addresses, *, ipv4_prefix: int, ipv6_prefix: int) -> pa.Arra
         Vectorised truncation, then one text for each distinct network.
     """
     kept = truncated(found, ipv4_prefix=ipv4_prefix, ipv6_prefix=ipv6_prefix)
-    known = kept.family != 0  # of IPv6 none is in ::ffff:0:0/96, where those of IPv4 are
+    known = kept.family != 0
     codes, high, low = intern(kept.high[known], kept.low[known], SEEDS)
+    family = np.empty(len(high), np.uint8)
+    family[codes] = kept.family[known]  # two of one value are of one family: IPv4 alone is in ::ffff:0:0/96
+    prefixes = np.where(family == 4, ipv4_prefix, ipv6_prefix).tolist()
+    texts = [f"{text}/{bits}" for text, bits in zip(address_texts(Addresses(high, low, family)), prefixes, strict=True)]
     out = np.zeros(len(known), np.int32)
     out[known] = codes + 1
-    texts = [NONE]
-    for h, x in zip(high.tolist(), low.tolist(), strict=True):
-        is_v4 = h == 0 and x >> 32 == 0xFFFF
-        address = ipaddress.IPv4Address(x & 0xFFFFFFFF) if is_v4 else ipaddress.IPv6Address(h << 64 | x)
-        texts.append(f"{address}/{ipv4_prefix if is_v4 else ipv6_prefix}")
-    return pa.array(texts, pa.string()).take(pa.array(out))
+    return pa.array([NONE, *texts], pa.string()).take(pa.array(out))
 
 
 def address_texts(found: Addresses) -> list[str]:
