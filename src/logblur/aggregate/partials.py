@@ -150,7 +150,7 @@ class _Column:
         """Return a key column, of which these rows are meant."""
         column = whole(column)
         if name == "hour":  # its own code
-            column = pa.DictionaryArray.from_arrays(column.cast(pa.int32()).fill_null(24), _HOURS)
+            column = pa.DictionaryArray.from_arrays(column.fill_null(24), _HOURS, safe=False)
         elif not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         ranks = pc.rank(column.dictionary, tiebreaker="dense").to_numpy().astype(np.int32) - np.int32(1)

@@ -87,7 +87,8 @@ def classify(
     else:
         codes, rows = memory.hosts.look([site or None])
         zeros = pa.repeat(pa.scalar(0, pa.int32()), batch.num_rows)
-        columns["own_domain"] = pa.DictionaryArray.from_arrays(zeros, pa.array([rows[codes[0]][0]], pa.string()))
+        own_domain = pa.array([rows[codes[0]][0]], pa.string())
+        columns["own_domain"] = pa.DictionaryArray.from_arrays(zeros, own_domain, safe=False)
     if "path" in columns:
         from logblur.classify.files import kinds
 

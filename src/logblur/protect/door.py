@@ -107,20 +107,26 @@ class _Rows:
     restricted: npt.NDArray[np.bool_] | None
     by_campaign: npt.NDArray[np.bool_] | None
     secrets: Secrets
+    status: npt.NDArray[np.int16] | None
 
     def has(self, name: str) -> bool:
         return name in self.batch.schema.names
 
-    def at(self, places: npt.NDArray[np.int32]) -> _Rows:
-        """Return some of the rows, for what text columns alone tell."""
+    def at(self, places: npt.NDArray[np.int32], names: Collection[str]) -> _Rows:
+        """Return some of the rows, for what these text columns alone tell."""
         times = self.times
         return replace(
             self,
-            coded={name: _Coded(column.codes[places], column.values) for name, column in self.coded.items()},
+            coded={
+                name: _Coded(column.codes[places], column.values)
+                for name, column in self.coded.items()
+                if name in names
+            },
             times=LocalTimes(times.days[places], times.hours[places], times.dates, times.numbers[places]),
             count=len(places),
             restricted=None if self.restricted is None else self.restricted[places],
             by_campaign=None,
+            status=None,
         )
 
     def made(self, name: str, what: object, make: Callable[[pa.Array], pa.Array]) -> _Coded:
@@ -169,13 +175,17 @@ def protect(
     by_campaign = _by_campaign(coded, plan, marked) if plan.follows_campaigns else None
     grown = Grown() if grown is None else grown
     count = batch.num_rows
-    rows = _Rows(batch, plan, templates, grown, coded, addresses, times, keys, count, marked, by_campaign, secrets)
+    # 0 where there was no response
+    status = np.asarray(batch.column("status").fill_null(0)) if "status" in batch.schema.names else None
+    rows = _Rows(
+        batch, plan, templates, grown, coded, addresses, times, keys, count, marked, by_campaign, secrets, status
+    )
+    tells = {name for name in columns if _tells_people(name, plan)}
     person, examples = _people(rows)
-    of_people = rows.at(examples)
+    of_people = rows.at(examples, {"remote_addr", "user_agent", *tells})
     visitors, counted = _tokens(of_people)
     if of_people.restricted is not None and plan.signals is not None and not plan.signals.visitors:
         visitors[of_people.restricted] = NOBODY
-    tells = {name for name in columns if _tells_people(name, plan)}
     people = pa.RecordBatch.from_pydict(
         {"date": pa.array(of_people.times.days), "visitor": pa.array(visitors), "client": pa.array(counted)}
         | {name: _column(name, of_people) for name in columns if name in tells}
@@ -198,10 +208,11 @@ def protect(
 
 def _people(rows: _Rows) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Return the person of each row, and a row of each: who has one address, user agent, day and set of rules."""
-    words = np.zeros(rows.count, np.uint64)
-    for name in ("remote_addr", "user_agent"):
-        if name in rows.coded:
-            words = words << np.uint64(32) | rows.coded[name].codes.astype(np.uint64)
+    codes = [rows.coded[name].codes for name in ("remote_addr", "user_agent") if name in rows.coded]
+    words = codes.pop().astype(np.uint64) if codes else np.zeros(rows.count, np.uint64)
+    for others in codes:  # in place: fresh memory is what this costs
+        words <<= np.uint64(32)
+        words |= np.asarray(others, np.int32).view(np.uint32)
     days = rows.times.numbers.astype(np.uint64)
     if rows.restricted is not None:
         days = days << np.uint64(1) | rows.restricted
@@ -232,7 +243,7 @@ def _nulled(rows: _Rows, columns: Collection[str]) -> dict[str, int]:
     """
     coded, found = rows.coded, {}
     if rows.addresses is not None:
-        found["remote_addr"] = int(np.count_nonzero(rows.addresses.family[coded["remote_addr"].codes] == 0))
+        found["remote_addr"] = _count(rows.addresses.family == 0, coded["remote_addr"])
     if "site" in columns and "host" in coded:
         found["host"] = _lost(coded["host"], rows.made("host", "site", sites))
     if "referer" in coded and {"referrer", "referrer_origin"} & set(columns):
@@ -260,9 +271,13 @@ def _unlocated(people: pa.RecordBatch, of_people: _Rows, person: npt.NDArray[np.
 
 
 def _lost(before: _Coded, after: _Coded) -> int:
-    """Return in how many rows a value became ``(none)``."""
-    there = np.asarray(before.values.is_valid())[before.codes]
-    return int(np.count_nonzero(there & np.asarray(pc.equal(after.values, NONE))[after.codes]))
+    """Return in how many rows a value became ``(none)``: the rows of both have the same codes."""
+    return _count(np.asarray(before.values.is_valid()) & np.asarray(pc.equal(after.values, NONE)), before)
+
+
+def _count(values: npt.NDArray[np.bool_], column: _Coded) -> int:
+    """Return in how many rows of a column one of these of its values stands."""
+    return int(np.count_nonzero(gather(values.view(np.int8), column.codes)))
 
 
 def _tokens(rows: _Rows) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
@@ -345,7 +360,7 @@ def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
     both = pa.concat_arrays([referrers, values("own_domain", NONE)]).dictionary_encode()
     numbers = np.where(np.asarray(pc.equal(both.dictionary, NONE)), -1, np.arange(len(both.dictionary)))
     domains, own = np.split(numbers[np.asarray(both.indices)], [len(referrers)])
-    status = _status(rows) if rows.has("status") else np.zeros(count, np.int16)
+    status = np.zeros(count, np.int16) if rows.status is None else rows.status
     kernels.universes(
         codes("agent"), bots, status, codes("file_kind"), kinds,
         codes("referrer_domain"), origins, domains, codes("own_domain"), own, out,
@@ -355,11 +370,6 @@ def _universes(rows: _Rows) -> npt.NDArray[np.int8]:
         for source, universe in _SOURCES.items():
             out[pages & _names_one(coded[f"{CAMPAIGN}_{source}"])] = universe
     return out
-
-
-def _status(rows: _Rows) -> npt.NDArray[np.int16]:
-    """Return the statuses; 0 where there was no response."""
-    return np.asarray(rows.batch.column("status").fill_null(0))
 
 
 def _bytes(rows: _Rows) -> pa.Array:
@@ -417,8 +427,8 @@ def _values(name: str, rows: _Rows, plan: Plan) -> _Coded:
         return _identifier(name, rows, plan)
     if name not in plan.columns:
         return _constant(NONE, rows)
-    if name in _STATUS and rows.has("status"):
-        return _Coded(_status(rows), _STATUS[name])
+    if name in _STATUS and rows.status is not None:
+        return _Coded(rows.status, _STATUS[name])
     if name == "network" and rows.addresses is not None:
         found = networks(rows.addresses, ipv4_prefix=plan.ipv4_prefix, ipv6_prefix=plan.ipv6_prefix)
         return _Coded(coded["remote_addr"].codes, found)
