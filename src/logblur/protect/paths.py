@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from logblur.placeholders import NONE
 from logblur.protect.detect import LONGEST_READ, Rules, spelled, swept
+from logblur.protect.detect.patterns import replaced
 
 LONGEST: Final = 512
 """Characters of a template; of a longer one the first segments stay, then ``{long}``."""
@@ -72,17 +73,17 @@ def template(paths: pa.Array, own: Rules = ()) -> pa.Array:
         each holds long numbers and digests.
     """
     cut = pc.fill_null(pc.greater(pc.utf8_length(paths), LONGEST_READ), False)
-    read = pc.replace_substring_regex(spelled(paths), r"(?s)[?#].*", "")
+    read = replaced(spelled(paths), [(r"(?s)[?#].*", "")])
 
     lists = pc.split_pattern(read, "/")
     offsets = lists.offsets.to_numpy()
     segments = lists.flatten().dictionary_encode()
     codes = segments.indices.to_numpy().astype(np.int64)
-    plain = pc.replace_substring_regex(segments.dictionary, r"(?s);.*", "")
+    plain = replaced(segments.dictionary, [(r"(?s);.*", "")])
     values = pa.concat_arrays([swept(plain, own), plain])
     codes += len(plain) * _date_parts(plain, codes, offsets)
     chosen = pa.ListArray.from_arrays(lists.offsets, values.take(pa.array(codes)))
-    result = pc.replace_substring_regex(pc.binary_join(chosen, pa.scalar("/", pa.large_string())), r"^\(", "%28")
+    result = replaced(pc.binary_join(chosen, pa.scalar("/", pa.large_string())), [(r"^\(", "%28")])
     result = pc.if_else(pc.equal(result, ""), "/", result)
     long = pc.or_(cut, pc.greater(pc.utf8_length(result), LONGEST))
     if pc.any(long).as_py():

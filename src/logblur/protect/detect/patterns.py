@@ -115,7 +115,8 @@ WORD: Final = r"[0-9A-Za-z+/_-]{12}"
 """Base64 of an e-mail address has both."""
 
 RUN: Final = r"[0-9A-Za-z]{20,}"
-MIXED: Final = r"[0-9][A-Za-z]|[A-Za-z][0-9]"
+CHANGE: Final = "(?:[0-9][A-Za-z]|[A-Za-z][0-9])"
+MIXED: Final = f"(?s){CHANGE}.*{CHANGE}.*{CHANGE}"
 
 
 def has(texts: pa.Array, pattern: str) -> pa.Array:
@@ -126,5 +127,7 @@ def has(texts: pa.Array, pattern: str) -> pa.Array:
 def replaced(texts: pa.Array, rules: Iterable[Rule]) -> pa.Array:
     """Return the texts with what each rule finds replaced, one rule after the other."""
     for pattern, name in rules:
-        texts = pc.replace_substring_regex(texts, pattern, name)
+        found = has(texts, pattern)  # to look takes half as long as to replace, and most texts hold nothing
+        if found.true_count:
+            texts = pc.replace_with_mask(texts, found, pc.replace_substring_regex(texts.filter(found), pattern, name))
     return texts

@@ -30,8 +30,12 @@ def spelled(texts: pa.Array) -> pa.Array:
     does what NFKC maps to it; dashes become hyphens, what cannot be printed U+FFFD. Null is empty.
     """
     read = pc.utf8_slice_codeunits(pc.fill_null(texts, ""), 0, LONGEST_READ)
-    read = changed(read, pc.match_substring_regex(read, rf"{ENCODED}|[^ -~]"), _decoded)
-    return pc.replace_substring_regex(read, _HIDDEN, "\N{REPLACEMENT CHARACTER}")
+    odd = pc.match_substring_regex(read, rf"{ENCODED}|[^ -~]")
+    if odd.true_count:
+        decoded = pa.array(map(_decoded, read.filter(odd).to_pylist()), pa.large_string())
+        seen = pc.replace_substring_regex(decoded, _HIDDEN, "\N{REPLACEMENT CHARACTER}")
+        read = pc.replace_with_mask(read, odd, seen)
+    return read
 
 
 def changed(texts: pa.Array, which: pa.Array, change: Callable[[str], str]) -> pa.Array:

@@ -119,7 +119,7 @@ def _without_addresses(texts: pa.Array) -> pa.Array:
 
 def _treated(texts: pa.Array, whole: bool) -> pa.Array:
     encoded = pc.and_(has(texts, patterns.CAMEL), has(texts, patterns.WORD))
-    hard = _any(has(texts, patterns.COMPLEX), has(texts, numbers.MAYBE_IBAN), _is_mixed(texts), encoded)
+    hard = _any(has(texts, patterns.COMPLEX), has(texts, numbers.MAYBE_IBAN), has(texts, patterns.MIXED), encoded)
     if pc.any(hard).as_py():
         texts = pc.replace_with_mask(texts, hard, _treated_hard(texts.filter(hard), whole))
     asset = has(texts, patterns.ASSET)
@@ -144,7 +144,7 @@ def _treated_hard(texts: pa.Array, whole: bool) -> pa.Array:
         texts = changed(texts, has(texts, maybe), without)
     asset = has(texts, patterns.ASSET)
     rest = replaced(texts, [*([patterns.NUMBER] if whole else []), *patterns.DIGESTS])
-    word = pc.and_(_any(has(rest, patterns.RUN), _is_mixed(rest), encoded), has(rest, "[0-9]"))
+    word = pc.and_(_any(has(rest, patterns.RUN), has(rest, patterns.MIXED), encoded), has(rest, "[0-9]"))
     return pc.if_else(asset, texts, changed(rest, word, words.without_tokens))
 
 
@@ -153,7 +153,3 @@ def _any(*masks: pa.Array) -> pa.Array:
     for mask in masks[1:]:
         out = pc.or_(out, mask)
     return out
-
-
-def _is_mixed(texts: pa.Array) -> pa.Array:
-    return pc.greater_equal(pc.count_substring_regex(texts, patterns.MIXED), 3)

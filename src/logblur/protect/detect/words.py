@@ -7,12 +7,12 @@ import binascii
 import re
 from typing import Final
 
-from logblur.protect.detect.patterns import MIXED
+from logblur.protect.detect.patterns import CHANGE
 from logblur.protect.detect.spelling import TOKEN
 
 _LONG: Final = 20  # characters: 100 bits where random; names that people give are rarely so long and mixed
 _WORD: Final = re.compile(rf"[0-9A-Za-z_-]{{{_LONG},}}={{0,2}}")
-_CHANGES: Final = re.compile(MIXED)
+_CHANGES: Final = re.compile(CHANGE)
 _ENCODED: Final = re.compile(r"[0-9A-Za-z+/_-]{12,}={0,2}")
 _MAIL: Final = re.compile(r"[!-~]{1,64}@[0-9A-Za-z][0-9A-Za-z.-]{0,250}\.[A-Za-z]{2,}")
 
