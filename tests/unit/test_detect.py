@@ -44,6 +44,7 @@ def query(text: str | None, *names: str, own: tuple[tuple[str, str], ...] = ()) 
 @example("33309240064", 4)
 @example("44051401359", 9)
 @example("36574261809", 9)
+@example("41092226830", 7)
 def test_personal_codes_are_those_of_the_oracle(digits: str, last: int) -> None:
     """Eleven digits are a code where python-stdnum says so, but for dates that no calendar has."""
     digits = digits[:10] + str(last)

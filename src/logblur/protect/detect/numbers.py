@@ -171,9 +171,9 @@ def _pesel(digits: str) -> bool:
 
 
 def _idnr(digits: str) -> bool:
-    """Of the first ten digits one comes twice or three times, not thrice in a row; ISO 7064 mod 11, 10."""
+    """Of the first ten digits one comes twice or three times, also thrice in a row, in doubt; ISO 7064 mod 11, 10."""
     counts = sorted(digits[:10].count(digit) for digit in set(digits[:10]))
-    if digits[0] == "0" or counts[-1] not in {2, 3} or counts[-2] != 1 or re.search(r"([0-9])\1\1", digits[:10]):
+    if digits[0] == "0" or counts[-1] not in {2, 3} or counts[-2] != 1:
         return False
     check = 5
     for digit in digits[:10]:
