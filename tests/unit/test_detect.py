@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import re
 import tomllib
 from importlib import import_module
 
@@ -19,7 +20,7 @@ from logblur.policy.load import builtin_text, decode
 from logblur.policy.resolve import resolve
 from logblur.protect.detect import kinds, named, spelled, swept, without_addresses
 from logblur.protect.detect.numbers import is_code, without_codes, without_firms
-from logblur.protect.detect.patterns import CALLING
+from logblur.protect.detect.patterns import ADDRESSES, CALLING, CHANGE, EMAILS, MIXED, NUMBER, has, replaced
 from logblur.protect.paths import Templates, template
 from logblur.protect.queries import LONGEST, kept_parameters
 
@@ -37,6 +38,23 @@ def of(path: str, own: tuple[tuple[str, str], ...] = ()) -> str:
 def query(text: str | None, *names: str, own: tuple[tuple[str, str], ...] = ()) -> str:
     """Return what is kept of one query."""
     return kept_parameters(texts(text), names, own)[0].as_py()  # type: ignore[no-any-return]
+
+
+@given(st.lists(st.text("aB1 -\n\u0101", max_size=12), min_size=1))
+def test_a_mixed_text_changes_three_times_between_letters_and_digits(found: list[str]) -> None:
+    """One search of a whole column tells what counting tells text by text."""
+    counted = [len(re.findall(CHANGE, text)) >= 3 for text in found]
+    assert has(pa.array(found, pa.large_string()), MIXED).to_pylist() == counted
+
+
+@given(st.lists(st.text("a.@1[:]\ue000 -2", max_size=16), min_size=1))
+def test_what_holds_nothing_is_as_it_was_when_the_rest_is_replaced(found: list[str]) -> None:
+    """To look first changes nothing: each rule gives what replacing in all texts gives."""
+    column, rules = pa.array(found, pa.large_string()), [*ADDRESSES, *EMAILS, NUMBER]
+    plain = column
+    for pattern, name in rules:
+        plain = pc.replace_substring_regex(plain, pattern, name)
+    assert replaced(column, rules).equals(plain)
 
 
 @given(st.from_regex(r"[0-9]{11}", fullmatch=True), st.integers(0, 9))

@@ -210,7 +210,7 @@ def _people(rows: _Rows) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Return the person of each row, and a row of each: who has one address, user agent, day and set of rules."""
     codes = [rows.coded[name].codes for name in ("remote_addr", "user_agent") if name in rows.coded]
     words = codes.pop().astype(np.uint64) if codes else np.zeros(rows.count, np.uint64)
-    for others in codes:  # in place: fresh memory is what this costs
+    for others in codes:  # in place: fresh memory is what this costs; unsigned, or NumPy would make floats of them
         words <<= np.uint64(32)
         words |= np.asarray(others, np.int32).view(np.uint32)
     days = rows.times.numbers.astype(np.uint64)

@@ -69,7 +69,7 @@ def template(paths: pa.Array, own: Rules = ()) -> pa.Array:
         person can tell to be personal stays: there the thresholds protect.
 
     Cost:
-        Linear in the characters; about 3 microseconds a distinct path, up to 20 where
+        Linear in the characters; about 5 microseconds a distinct path, up to 20 where
         each holds long numbers and digests.
     """
     cut = pc.fill_null(pc.greater(pc.utf8_length(paths), LONGEST_READ), False)

@@ -11,6 +11,8 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logblur.protect.detect.patterns import has, replaced
+
 LONGEST_READ: Final = 2048
 """Characters of a raw text that are looked at; each costs up to three of them when it is encoded."""
 
@@ -30,12 +32,8 @@ def spelled(texts: pa.Array) -> pa.Array:
     does what NFKC maps to it; dashes become hyphens, what cannot be printed U+FFFD. Null is empty.
     """
     read = pc.utf8_slice_codeunits(pc.fill_null(texts, ""), 0, LONGEST_READ)
-    odd = pc.match_substring_regex(read, rf"{ENCODED}|[^ -~]")
-    if odd.true_count:
-        decoded = pa.array(map(_decoded, read.filter(odd).to_pylist()), pa.large_string())
-        seen = pc.replace_substring_regex(decoded, _HIDDEN, "\N{REPLACEMENT CHARACTER}")
-        read = pc.replace_with_mask(read, odd, seen)
-    return read
+    read = changed(read, has(read, rf"{ENCODED}|[^ -~]"), _decoded)
+    return replaced(read, [(_HIDDEN, "\N{REPLACEMENT CHARACTER}")])
 
 
 def changed(texts: pa.Array, which: pa.Array, change: Callable[[str], str]) -> pa.Array:
